@@ -1,0 +1,46 @@
+# make test is what a newcomer and CI type: it installs what the tests need and
+# runs every one, the real Samba domain included.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 30s
+LAB         ?= /tmp/caddy-ntlm-lab
+
+.PHONY: test deps lint unit demo lab lab-down fuzz bench build
+
+test: deps lint unit
+
+# The packages of Debian that the tests run against: Samba, browsers, clients.
+deps:
+	integration/deps
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l . >&2; echo 'gofmt -w these files' >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+unit:
+	$(GO) test -race -shuffle=on -timeout 20m ./...
+
+# A protected site and its directory on loopback, to try by hand.
+demo:
+	$(GO) run ./cmd/caddy windows-auth demo
+
+# Two real domain controllers on loopback, kept up for hand work.
+lab: deps
+	integration/lab/lab up $(LAB)
+	@echo "addresses, accounts and keys: $(LAB)/env; make lab-down stops it"
+
+lab-down:
+	integration/lab/lab down $(LAB)
+
+# Each fuzz test of the house in turn.
+fuzz:
+	integration/fuzz $(FUZZTIME)
+
+# Figures as ratios in one run.
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/... ./caddyntlm/...
+
+build:
+	$(GO) build -o caddy ./cmd/caddy

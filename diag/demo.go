@@ -1,0 +1,107 @@
+package diag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+)
+
+func demoCommand() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "A protected site and its directory on this machine, to try with curl or a browser",
+		Long: "Starts a site on loopback over a directory inside this process, prints its\n" +
+			"address, users and passwords, and serves until it is interrupted. Nothing is\n" +
+			"installed, nothing is written, nothing outside this machine is asked.",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return report(cmd.ErrOrStderr(), demo(ctx, cmd.OutOrStdout(), listen))
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "HOST:PORT of the site, on loopback")
+	return cmd
+}
+
+// demo runs until ctx ends.
+func demo(ctx context.Context, out io.Writer, listen string) (err error) {
+	address, err := loopback(listen)
+	if err != nil {
+		return err
+	}
+	directory, err := demodir.Start(demodir.Demo())
+	if err != nil {
+		return fmt.Errorf("starting the directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, directory.Close()) }()
+
+	text, err := demoCaddyfile(address, directory)
+	if err != nil {
+		return err
+	}
+	config, err := adapt(text)
+	if err != nil {
+		return fmt.Errorf("adapting the demo's own Caddyfile: %w", err)
+	}
+	if err := caddy.Load(config, true); err != nil {
+		return fmt.Errorf("starting the site: %w", err)
+	}
+	defer func() { err = errors.Join(err, caddy.Stop()) }()
+
+	printDemo(out, address.String(), directory.Users())
+	<-ctx.Done()
+	return nil
+}
+
+func adapt(caddyfile []byte) ([]byte, error) {
+	adapter := caddyconfig.GetAdapter("caddyfile")
+	if adapter == nil {
+		return nil, errors.New("this build has no Caddyfile adapter")
+	}
+	config, _, err := adapter.Adapt(caddyfile, map[string]any{"filename": "demo.caddyfile"})
+	return config, err
+}
+
+// loopback checks the address of the demo before anything starts: the
+// passwords of its users are known to everybody, so nobody else may reach it.
+// Port 0 becomes a free one.
+func loopback(listen string) (*net.TCPAddr, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, &advice{fmt.Errorf("--listen %s: %w", listen, err), "write HOST:PORT, for example 127.0.0.1:8081"}
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || host == "" {
+		return nil, &advice{fmt.Errorf("--listen %s: port %d", listen, n), "write HOST:PORT, for example 127.0.0.1:8081"}
+	}
+	address, err := net.ResolveTCPAddr("tcp", listen)
+	if err != nil {
+		return nil, &advice{fmt.Errorf("--listen %s: %w", listen, err), "write HOST:PORT, for example 127.0.0.1:8081"}
+	}
+	if !address.IP.IsLoopback() {
+		return nil, &advice{
+			fmt.Errorf("--listen %s: the demo's passwords are public, so it stays on loopback", listen),
+			"take 127.0.0.1 or ::1; for a real site write a Caddyfile, as README.md shows",
+		}
+	}
+	probe, err := net.ListenTCP("tcp", address)
+	if err != nil {
+		return nil, &advice{fmt.Errorf("--listen %s: %w", listen, err), "choose a free port, for example --listen 127.0.0.1:8081"}
+	}
+	defer probe.Close()
+	return probe.Addr().(*net.TCPAddr), nil
+}

@@ -1,0 +1,67 @@
+package diag
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"text/tabwriter"
+	"text/template"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+)
+
+//go:embed demo/Caddyfile.tmpl
+var demoTemplate string
+
+//go:embed demo/page.html
+var demoPage string
+
+//go:embed demo/error.html
+var demoErrorPage string
+
+// demoCaddyfile writes the demo's configuration: the words of any site, over
+// the directory in this process.
+func demoCaddyfile(address *net.TCPAddr, directory *demodir.Server) ([]byte, error) {
+	t, err := template.New("demo").Delims("[[", "]]").Option("missingkey=error").Parse(demoTemplate)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, map[string]any{
+		"LDAPS":     directory.LDAPS(),
+		"BaseDN":    directory.BaseDN(),
+		"CA":        base64.StdEncoding.EncodeToString(directory.CA().Raw),
+		"Host":      address.IP.String(),
+		"Port":      address.Port,
+		"Page":      demoPage,
+		"ErrorPage": demoErrorPage,
+	})
+	return b.Bytes(), err
+}
+
+// printDemo tells a newcomer what to type.
+func printDemo(out io.Writer, address string, users []demodir.User) {
+	first := users[0]
+	fmt.Fprintf(out, `Windows Authentication demo: a site, and the domain EXAMPLE inside this process.
+
+  http://%[1]s/         who you are, for members of Staff
+  http://%[1]s/hr       for members of HR, nested groups too
+  http://%[1]s/secret   for Administrators: most may not see it
+
+Open the first in a browser, or type
+
+  curl --ntlm  -u '%[2]s:%[3]s' http://%[1]s/
+  curl --basic -u '%[2]s:%[3]s' http://%[1]s/
+
+`, address, first.Name, first.Password)
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(table, "  user\tpassword\twho it is, or what happens\n")
+	for _, user := range users {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", user.Name, user.Password, user.Description)
+	}
+	_ = table.Flush()
+	fmt.Fprintf(out, "\nEach decision is a line below. Ctrl-C ends the demo.\n\n")
+}

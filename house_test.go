@@ -1,0 +1,183 @@
+package windowsauth
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/caddy-ntlm/caddy-ntlm"
+
+// house is the plan: each room and the rooms it may use, all of them further
+// down. ARCHITECTURE.md draws it; a room that is not here is refused.
+var house = map[string][]string{
+	// nouns
+	"internal/identity": {},
+	// codecs and pure rooms
+	"internal/ntlm":   {"internal/identity"},
+	"internal/policy": {"internal/identity"},
+	// clients, and the directory in the process
+	"internal/ldapsasl": {"internal/identity"},
+	"internal/demodir":  {"internal/identity", "internal/ntlm"},
+	// the records office
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/ldapsasl"},
+	// the door
+	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "caddyldap"},
+	// words, and the doctor
+	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
+	"diag":      {"internal/identity", "internal/demodir", "caddyldap", "caddyntlm"},
+	// the roof
+	"":                  {"caddyfile", "diag"},
+	"cmd/caddy":         {""},
+	"integration":       {"", "integration/lab"},
+	"integration/adapt": {"", "caddyfile"},
+	"integration/lab":   {},
+}
+
+// outside is what the cellar may import besides the standard library and the
+// rooms below it: no Caddy below the records office, and cryptography and BER
+// only where bytes are read.
+var outside = map[string][]string{
+	"internal/identity": {},
+	"internal/ntlm":     {"golang.org/x/crypto/md4"},
+	"internal/policy":   {"github.com/go-ldap/ldap/v3"},
+	"internal/ldapsasl": {"github.com/go-asn1-ber/asn1-ber"},
+	"internal/demodir":  {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []goPackage
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func room(path string) (string, bool) {
+	if path == module {
+		return "", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, p := range packages(t) {
+		name, _ := room(p.ImportPath)
+		allowed, known := house[name]
+		if !known {
+			t.Errorf("%q is a room that the plan of the house does not have: draw it in ARCHITECTURE.md and here first", name)
+			continue
+		}
+		for _, path := range p.Imports {
+			checkImport(t, name, allowed, path)
+		}
+	}
+}
+
+func checkImport(t *testing.T, name string, allowed []string, path string) {
+	t.Helper()
+	if own, ours := room(path); ours {
+		if !slices.Contains(allowed, own) {
+			t.Errorf("%s imports %s, which is not below it in the house", name, own)
+		}
+		return
+	}
+	first, _, _ := strings.Cut(path, "/")
+	libraries, cellar := outside[name]
+	if cellar && strings.Contains(first, ".") && !slices.Contains(libraries, path) {
+		t.Errorf("%s, a room of the cellar, imports %s", name, path)
+	}
+}
+
+// TestHouseHasNoCycle holds the table itself: a room may use only rooms that do
+// not, directly or through others, use it.
+func TestHouseHasNoCycle(t *testing.T) {
+	var visit func(name string, path []string)
+	visit = func(name string, path []string) {
+		if slices.Contains(path, name) {
+			t.Fatalf("the plan goes in a circle: %v", append(path, name))
+		}
+		for _, below := range house[name] {
+			visit(below, append(slices.Clone(path), name))
+		}
+	}
+	for name := range house {
+		visit(name, nil)
+	}
+}
+
+// TestOnlyVerifiersProve: a Principal comes from a verifier's own answer, so
+// identity.Prove is called in the files of verifiers and nowhere else.
+func TestOnlyVerifiersProve(t *testing.T) {
+	eachGoFile(t, func(path string, file *ast.File) {
+		if strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "caddyldap/verify_") {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok && call.Sel.Name == "Prove" {
+				if pkg, ok := call.X.(*ast.Ident); ok && pkg.Name == "identity" {
+					t.Errorf("%s calls identity.Prove: only caddyldap/verify_*.go may", path)
+				}
+			}
+			return true
+		})
+	})
+}
+
+// maxLines is where a file stops being one idea.
+const maxLines = 260
+
+func TestFilesHoldOneIdea(t *testing.T) {
+	eachGoFile(t, func(path string, _ *ast.File) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), "\n"); n > maxLines && !strings.HasSuffix(path, "_test.go") {
+			t.Errorf("%s has %d lines: give its second idea a file of its own (at most %d)", path, n, maxLines)
+		}
+	})
+}
+
+func eachGoFile(t *testing.T, visit func(path string, file *ast.File)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		visit(filepath.ToSlash(path), file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

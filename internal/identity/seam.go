@@ -1,0 +1,46 @@
+package identity
+
+import "context"
+
+// The seam between the door and the records office. The door holds these
+// interfaces from the moment the configuration is loaded and never learns which
+// verifier stands behind one. A TicketVerifier joins them with Kerberos.
+
+// PasswordVerifier decides by name and password.
+type PasswordVerifier interface {
+	// VerifyPassword asks a controller. Its errors are *Error.
+	VerifyPassword(ctx context.Context, name Name, password Secret) (*Principal, error)
+}
+
+// NTLMVerifier decides by an NTLM exchange.
+type NTLMVerifier interface {
+	// StartNTLM takes a client's NEGOTIATE_MESSAGE, byte for byte as it came,
+	// and the channel bindings of its TLS connection (16 bytes as in
+	// MsvAvChannelBindings, nil without TLS). Its errors are *Error.
+	StartNTLM(ctx context.Context, negotiate, binding []byte) (NTLMExchange, error)
+}
+
+// NTLMExchange is one handshake of one client. Finish or Close ends it, and
+// whoever started it must call one of them; a second Finish is an error.
+type NTLMExchange interface {
+	// Challenge is the CHALLENGE_MESSAGE for the client.
+	Challenge() []byte
+	// Finish takes the client's AUTHENTICATE_MESSAGE, byte for byte.
+	Finish(ctx context.Context, authenticate []byte) (*Principal, error)
+	// Close gives up and frees what the exchange holds. It may be called at
+	// any time, from any goroutine, and more than once.
+	Close() error
+}
+
+// Directory knows accounts and groups.
+type Directory interface {
+	// Key tells two directories apart: what a connection remembers is kept
+	// under it, and two with one key are the same directory.
+	Key() string
+	// Resolve asks what the directory knows of somebody just proven, and
+	// closes the principal.
+	Resolve(ctx context.Context, p *Principal) (*Identity, error)
+	// Refresh asks again. KindCannotRefresh where nothing can: no service
+	// account.
+	Refresh(ctx context.Context, id *Identity) (*Identity, error)
+}

@@ -1,0 +1,102 @@
+package policy
+
+import (
+	"fmt"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// leaf is a rule with names in it.
+type leaf struct {
+	text  string
+	names []name
+}
+
+func (l leaf) String() string { return l.text }
+
+type (
+	users  struct{ leaf }
+	groups struct{ leaf }
+	sids   struct{ leaf }
+)
+
+func compileUsers(texts []string) (node, error) {
+	names, err := parseNames("user", texts)
+	return users{leaf{quoted("user", texts), names}}, err
+}
+
+func compileGroups(texts []string) (node, error) {
+	names, err := parseNames("group", texts)
+	return groups{leaf{quoted("group", texts), names}}, err
+}
+
+func compileSIDs(texts []string) (node, error) {
+	names, err := parseNames("sid", texts)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range names {
+		if n.form != bySID {
+			return nil, fmt.Errorf("sid %s: not a security identifier (S-1-…)", texts[i])
+		}
+	}
+	return sids{leaf{quoted("sid", texts), names}}, nil
+}
+
+func (u users) match(id *identity.Identity, scope Scope) (string, bool) {
+	for i := range u.names {
+		if u.names[i].isUser(id, scope) {
+			return u.text, true
+		}
+	}
+	return "", false
+}
+
+func (n *name) isUser(id *identity.Identity, scope Scope) bool {
+	names := id.Folded()
+	switch n.form {
+	case bySID:
+		return id.SID == n.sid
+	case dn:
+		return id.DN != "" && names.DN == n.text
+	case upn:
+		return names.UPN == n.text
+	case inDomain:
+		return names.SAM == n.text && (n.domain == names.Domain || n.domain == names.DNSDomain)
+	default:
+		return id.Directory == scope.First && names.SAM == n.text && names.Domain == names.Home
+	}
+}
+
+func (g groups) match(id *identity.Identity, _ Scope) (string, bool) {
+	for i := range g.names {
+		if g.names[i].isGroup(id) {
+			return g.text, true
+		}
+	}
+	return "", false
+}
+
+func (n *name) isGroup(id *identity.Identity) bool {
+	switch n.form {
+	case bySID:
+		return n.sid != id.SID && id.InSID(n.sid)
+	case dn:
+		return id.InDN(n.text)
+	case inDomain:
+		return id.InName(n.text, func(domain string) bool { return identity.Fold(domain) == n.domain })
+	default:
+		return id.InName(n.text, func(domain string) bool {
+			return domain == Builtin || identity.Fold(domain) == id.Folded().Home
+		})
+	}
+}
+
+func (s sids) match(id *identity.Identity, _ Scope) (string, bool) {
+	for i := range s.names {
+		if id.InSID(s.names[i].sid) {
+			return s.text, true
+		}
+	}
+	return "", false
+}

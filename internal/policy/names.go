@@ -1,0 +1,87 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// form is how a name in a rule is written.
+type form uint8
+
+const (
+	bare     form = iota
+	inDomain      // DOMAIN\name
+	upn           // user@suffix
+	dn            // CN=…,DC=…
+	bySID         // S-1-…
+)
+
+// name is one name of a rule, folded and ready to compare.
+type name struct {
+	form   form
+	text   string // folded
+	domain string // folded, for inDomain
+	sid    identity.SID
+}
+
+// Builtin is the domain name of groups such as Administrators.
+const Builtin = "BUILTIN"
+
+// FoldDN is the form in which two DNs are compared: parsed (RFC 4514), types
+// and values in upper case. A DN that does not parse is folded as it stands.
+func FoldDN(text string) string {
+	parsed, err := ldap.ParseDN(text)
+	if err != nil {
+		return identity.Fold(text)
+	}
+	return identity.Fold(parsed.String())
+}
+
+func parseName(word, text string) (name, error) {
+	if strings.TrimSpace(text) == "" {
+		return name{}, fmt.Errorf("%s: an empty name", word)
+	}
+	if len(text) > 4 && strings.EqualFold(text[:4], "S-1-") {
+		sid, err := identity.ParseSID(text)
+		if err != nil {
+			return name{}, fmt.Errorf("%s %s: %w", word, text, err)
+		}
+		return name{form: bySID, sid: sid}, nil
+	}
+	if strings.Contains(text, "=") {
+		if parsed, err := ldap.ParseDN(text); err != nil || len(parsed.RDNs) == 0 {
+			return name{}, fmt.Errorf("%s %q: not a distinguished name: %w", word, text, err)
+		}
+		return name{form: dn, text: FoldDN(text)}, nil
+	}
+	if domain, user, ok := strings.Cut(text, `\`); ok {
+		if domain == "" || user == "" {
+			return name{}, fmt.Errorf(`%s %s: want DOMAIN\name`, word, text)
+		}
+		return name{form: inDomain, domain: identity.Fold(domain), text: identity.Fold(user)}, nil
+	}
+	if word == "user" && strings.Contains(text, "@") {
+		return name{form: upn, text: identity.Fold(text)}, nil
+	}
+	return name{form: bare, text: identity.Fold(text)}, nil
+}
+
+func parseNames(word string, texts []string) ([]name, error) {
+	if len(texts) == 0 {
+		return nil, errors.New(word + " names nobody")
+	}
+	names := make([]name, len(texts))
+	for i, text := range texts {
+		n, err := parseName(word, text)
+		if err != nil {
+			return nil, err
+		}
+		names[i] = n
+	}
+	return names, nil
+}
