@@ -63,7 +63,7 @@ func demo(ctx context.Context, out io.Writer, listen string) (err error) {
 	}
 	defer func() { err = errors.Join(err, caddy.Stop()) }()
 
-	printDemo(out, address.String(), directory.Users())
+	printDemo(out, address.String(), directory)
 	<-ctx.Done()
 	return nil
 }

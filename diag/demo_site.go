@@ -43,7 +43,8 @@ func demoCaddyfile(address *net.TCPAddr, directory *demodir.Server) ([]byte, err
 }
 
 // printDemo tells a newcomer what to type.
-func printDemo(out io.Writer, address string, users []demodir.User) {
+func printDemo(out io.Writer, address string, directory *demodir.Server) {
+	users := directory.Users()
 	first := users[0]
 	fmt.Fprintf(out, `Windows Authentication demo: a site, and the domain EXAMPLE inside this process.
 
@@ -63,5 +64,12 @@ Open the first in a browser, or type
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", user.Name, user.Password, user.Description)
 	}
 	_ = table.Flush()
-	fmt.Fprintf(out, "\nEach decision is a line below. Ctrl-C ends the demo.\n\n")
+	fmt.Fprintf(out, `
+The directory itself is real LDAP at %s; its certificate is of this hour:
+
+  LDAPTLS_REQCERT=never ldapsearch -x -H %[1]s -D 'EXAMPLE\%[2]s' -w '%[3]s' -b %[4]s '(sAMAccountName=carol)'
+
+Each decision is a line below. Ctrl-C ends the demo.
+
+`, directory.LDAPS(), first.Name, first.Password, directory.BaseDN())
 }

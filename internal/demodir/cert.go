@@ -1,0 +1,84 @@
+package demodir
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"time"
+)
+
+// certificates is an authority made for one directory and the certificate that
+// it gave it. They live in memory alone.
+type certificates struct {
+	ca     *x509.Certificate
+	server tls.Certificate
+}
+
+func makeCertificates(host string, ip net.IP) (*certificates, error) {
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	authority := certificateTemplate("Demo directory CA")
+	authority.IsCA, authority.BasicConstraintsValid = true, true
+	authority.KeyUsage = x509.KeyUsageCertSign
+	ca, err := sign(authority, authority, caKey, caKey)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	leaf := certificateTemplate(host)
+	leaf.DNSNames = []string{host, "localhost"}
+	leaf.IPAddresses = []net.IP{ip}
+	leaf.KeyUsage = x509.KeyUsageDigitalSignature
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	server, err := sign(leaf, ca, key, caKey)
+	if err != nil {
+		return nil, err
+	}
+	return &certificates{
+		ca:     ca,
+		server: tls.Certificate{Certificate: [][]byte{server.Raw}, PrivateKey: key, Leaf: server},
+	}, nil
+}
+
+func certificateTemplate(name string) *x509.Certificate {
+	now := time.Now()
+	serial := make([]byte, 8)
+	_, _ = rand.Read(serial) // never fails, says its documentation
+	return &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(serial),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.AddDate(1, 0, 0),
+	}
+}
+
+func sign(template, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+func (c *certificates) tlsConfig() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{c.server}, MinVersion: tls.VersionTLS12}
+}
+
+// CA is the authority that signed the directory's certificate.
+func (s *Server) CA() *x509.Certificate { return s.certs.ca }
+
+// CAPEM is CA as a PEM file holds it.
+func (s *Server) CAPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.certs.ca.Raw})
+}
