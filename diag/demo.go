@@ -26,7 +26,7 @@ func demoCommand() *cobra.Command {
 		Long: "Starts a site on loopback over a directory inside this process, prints its\n" +
 			"address, users and passwords, and serves until it is interrupted. Nothing is\n" +
 			"installed, nothing is written, nothing outside this machine is asked.",
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -34,8 +34,20 @@ func demoCommand() *cobra.Command {
 			return report(cmd.ErrOrStderr(), demo(ctx, cmd.OutOrStdout(), listen))
 		},
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return report(cmd.ErrOrStderr(), &advice{err, "caddy windows-auth demo --help lists the flags"})
+	})
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "HOST:PORT of the site, on loopback")
 	return cmd
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return report(cmd.ErrOrStderr(), &advice{
+		fmt.Errorf("demo takes no argument, and got %q", args[0]), "caddy windows-auth demo --help lists the flags",
+	})
 }
 
 // demo runs until ctx ends.

@@ -1,0 +1,181 @@
+package integration
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// buildCaddy builds what go run ./cmd/caddy would run, once.
+var buildCaddy = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "caddy-ntlm-build-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "caddy")
+	build := exec.Command("go", "build", "-o", binary, "../cmd/caddy")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// demonstration is a running demo.
+type demonstration struct {
+	Site, Directory string
+	FirstAnswer     time.Duration
+	process         *exec.Cmd
+	output          *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+var (
+	siteLine      = regexp.MustCompile(`(http://127\.0\.0\.1:\d+)/ `)
+	directoryLine = regexp.MustCompile(`(ldaps://127\.0\.0\.1:\d+)`)
+)
+
+func startDemo(t *testing.T) *demonstration {
+	t.Helper()
+	binary, err := buildCaddy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &demonstration{output: new(lockedBuffer)}
+	d.process = exec.Command(binary, "windows-auth", "demo", "--listen", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+	d.process.Stdout, d.process.Stderr = d.output, d.output
+	began := time.Now()
+	if err := d.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.stop(t) })
+	for {
+		text := d.output.String()
+		site, directory := siteLine.FindStringSubmatch(text), directoryLine.FindStringSubmatch(text)
+		if site != nil && directory != nil {
+			d.Site, d.Directory = site[1], directory[1]
+			if got := curl(t, d.Site+"/"); got.Status == 401 {
+				d.FirstAnswer = time.Since(began)
+				return d
+			}
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("the demo does not answer:\n%s", text)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (d *demonstration) stop(t *testing.T) {
+	if err := d.process.Process.Signal(syscall.SIGINT); err != nil {
+		return
+	}
+	if err := d.process.Wait(); err != nil {
+		t.Errorf("the demo ended with %v:\n%s", err, d.output)
+	}
+}
+
+func TestDemo(t *testing.T) {
+	d := startDemo(t)
+	t.Logf("first answer %v after the start of the program", d.FirstAnswer)
+	for _, scheme := range []string{"ntlm", "basic", "anyauth"} {
+		got := curl(t, "--"+scheme, "-u", "alice:Secr3t-alice", d.Site+"/")
+		if got.Status != 200 || !strings.Contains(got.Body, `EXAMPLE\alice`) || !strings.Contains(got.Body, "group Staff") {
+			t.Errorf("curl --%s: got %d\n%s", scheme, got.Status, got.Body)
+		}
+	}
+	pages := []struct {
+		user, path string
+		want       int
+	}{
+		{"alice", "/secret", 403}, {"dave", "/secret", 200}, {"alice", "/hr", 403}, {"carol", "/hr", 200},
+		{"svc-web", "/", 403}, {"zoë", "/", 200},
+		{"disabled", "/", 401}, {"locked", "/", 401}, {"expired", "/", 401}, {"mustchange", "/", 401},
+		{"dead", "/", 503}, {"slow", "/", 503},
+	}
+	for _, page := range pages {
+		t.Run(page.user+page.path, func(t *testing.T) {
+			t.Parallel()
+			got := curl(t, "--basic", "-u", page.user+":Secr3t-"+page.user, d.Site+page.path)
+			if got.Status != page.want || (page.want == 503) != (len(got.Challenges) == 0 && headerOf(got.Header, "Retry-After") != "") && page.want != 403 && page.want != 200 {
+				t.Errorf("got %d, challenges %q, want %d\n%s", got.Status, got.Challenges, page.want, got.Header)
+			}
+		})
+	}
+	if got := d.output.String(); strings.Count(got, "panic") > 0 {
+		t.Errorf("the demo said:\n%s", got)
+	}
+}
+
+// TestDemoDirectory: clients that are not ours log in to the demo's directory.
+func TestDemoDirectory(t *testing.T) {
+	d := startDemo(t)
+	search := exec.Command("ldapsearch", "-x", "-LLL", "-H", d.Directory, "-D", `EXAMPLE\alice`, "-w", "Secr3t-alice",
+		"-b", "DC=example,DC=test", "(sAMAccountName=carol)", "displayName")
+	search.Env = append(os.Environ(), "LDAPTLS_REQCERT=never")
+	out, err := search.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("displayName: Carol")) {
+		t.Errorf("ldapsearch: %v\n%s", err, out)
+	}
+	bad := exec.Command("ldapsearch", "-x", "-H", d.Directory, "-D", `EXAMPLE\alice`, "-w", "wrong", "-b", "", "-s", "base")
+	bad.Env = search.Env
+	if out, err := bad.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("52e")) {
+		t.Errorf("ldapsearch with a wrong password: %v\n%s", err, out)
+	}
+	logInByNTLM(t, d.Directory)
+}
+
+// TestDemoRefusals: mistakes of the command line.
+func TestDemoRefusals(t *testing.T) {
+	binary, err := buildCaddy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := freePortHeld(t)
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"not loopback": {[]string{"demo", "--listen", "192.0.2.1:8080"}, "stays on loopback"},
+		"no port":      {[]string{"demo", "--listen", "127.0.0.1"}, "HOST:PORT"},
+		"taken":        {[]string{"demo", "--listen", taken}, "choose a free port"},
+		"unknown":      {[]string{"dmeo"}, "no subcommand"},
+		"argument":     {[]string{"demo", "now"}, "no argument"},
+		"flag":         {[]string{"demo", "--listen", "x"}, "listen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command(binary, append([]string{"windows-auth"}, test.args...)...).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), test.want) {
+				t.Errorf("got %v\n%s", err, out)
+			}
+			lines := bufio.NewScanner(bytes.NewReader(out))
+			if lines.Scan(); !strings.HasPrefix(lines.Text(), "error: ") {
+				t.Errorf("first line: %s", lines.Text())
+			}
+		})
+	}
+}

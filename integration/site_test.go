@@ -1,0 +1,235 @@
+package integration
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/caddy-ntlm/caddy-ntlm"
+)
+
+// site is a Caddy in this process with the plugin, and its log.
+type site struct {
+	HTTP, HTTPS string // base URLs
+	logPath     string
+}
+
+// siteConfig is what a test writes: words for the ldap block beside the lab's
+// own, and the body of the site.
+type siteConfig struct {
+	// Servers replaces the lab's two controllers.
+	Servers string
+	// LDAP is more words for the directory.
+	LDAP string
+	// Body is the site, the same over HTTP and HTTPS.
+	Body string
+	// CA replaces the lab's authority.
+	CA string
+	// Extra is more at the top level: other sites.
+	Extra string
+}
+
+type option func(*siteConfig)
+
+// trusting makes the directory believe another authority.
+func trusting(pemFile string) option {
+	return func(c *siteConfig) { c.CA = pemFile }
+}
+
+var siteTemplate = template.Must(template.New("site").Parse(`
+{
+	admin off
+	persist_config off
+	auto_https off
+	log {
+		output file {{.Log}}
+		format json
+		level DEBUG
+	}
+	ldap EXAMPLE {
+		server {{.Servers}}
+		tls {
+			trust_pool file {{.CA}}
+		}
+{{.LDAP}}
+	}
+}
+http://localhost:{{.HTTPPort}}, http://127.0.0.1:{{.HTTPPort}} {
+	bind 127.0.0.1
+{{.Body}}
+}
+https://localhost:{{.HTTPSPort}} {
+	bind 127.0.0.1
+	tls {{.Cert}} {{.Key}}
+{{.Body}}
+}
+{{.Extra}}
+`))
+
+// start runs a site until the test ends.
+func start(t *testing.T, config siteConfig, options ...option) *site {
+	t.Helper()
+	for _, o := range options {
+		o(&config)
+	}
+	if config.CA == "" {
+		config.CA = domain.CA()
+	}
+	dir, err := os.MkdirTemp("", "caddy-ntlm-site-") // t.TempDir holds the test's name, and some are braces
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	cert, key := certificate(t, dir)
+	if config.Servers == "" {
+		config.Servers = domain.LDAPS(1) + " " + domain.LDAPS(2)
+	}
+	s := &site{logPath: filepath.Join(dir, "caddy.log")}
+	httpPort, httpsPort := freePort(t), freePort(t)
+	s.HTTP, s.HTTPS = fmt.Sprintf("http://127.0.0.1:%d", httpPort), fmt.Sprintf("https://localhost:%d", httpsPort)
+
+	var text bytes.Buffer
+	if err := siteTemplate.Execute(&text, map[string]any{
+		"Log": s.logPath, "Servers": config.Servers, "CA": config.CA, "LDAP": config.LDAP,
+		"HTTPPort": httpPort, "HTTPSPort": httpsPort, "Body": config.Body, "Extra": config.Extra, "Cert": cert, "Key": key,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	load(t, text.Bytes())
+	return s
+}
+
+func load(t *testing.T, caddyfile []byte) {
+	t.Helper()
+	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt(caddyfile, map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatalf("adapting: %v\n%s", err, caddyfile)
+	}
+	for _, w := range warnings {
+		if !strings.Contains(w.Message, "not formatted") {
+			t.Logf("adapting: %s", w)
+		}
+	}
+	if err := caddy.Load(config, true); err != nil {
+		t.Fatalf("loading: %v\n%s", err, caddyfile)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// certificate makes one for localhost and 127.0.0.1 that signs itself.
+func certificate(t *testing.T, dir string) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writePEM(t, certFile, "CERTIFICATE", der)
+	writePEM(t, keyFile, "EC PRIVATE KEY", keyDER)
+	return certFile, keyFile
+}
+
+func writePEM(t *testing.T, path, kind string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// entry is a line of the log.
+type entry map[string]any
+
+func (e entry) text(field string) string {
+	text, _ := e[field].(string)
+	return text
+}
+
+// decisions are the log's lines of one event of the door, oldest first.
+func (s *site) decisions(t *testing.T) []entry {
+	t.Helper()
+	file, err := os.Open(s.logPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var found []entry
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e entry
+		if json.Unmarshal(lines.Bytes(), &e) == nil && strings.HasPrefix(e.text("logger"), "http.handlers.windows_auth") {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// reason is the reason of the door's newest line that has one other than
+// no_credentials.
+func (s *site) reason(t *testing.T) string {
+	t.Helper()
+	all := s.decisions(t)
+	for i := len(all) - 1; i >= 0; i-- {
+		if r := all[i].text("reason"); r != "" && r != "no_credentials" {
+			return r
+		}
+	}
+	return ""
+}
+
+// logText is the whole log.
+func (s *site) logText(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(s.logPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
