@@ -1,0 +1,148 @@
+package caddyfile
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+)
+
+// directory is a directory being read, and what of its block its errors need.
+type directory struct {
+	caddyldap.Directory
+	// servers are the tokens of Server, one each.
+	servers []caddyfile.Token
+	// verifiers are the tokens after verify, by name.
+	verifiers map[string]caddyfile.Token
+	// plain is the line starttls or insecure_plaintext.
+	plain *caddyfile.Token
+}
+
+// directoryWords are the lines of an ldap block.
+func directoryWords() words[directory] {
+	return words[directory]{
+		"server":             {usage: serverUsage, least: 1, most: -1, many: true, block: true, parse: readServer},
+		"domain":             {usage: "domain <NETBIOS>", least: 1, most: 1, parse: readDomain},
+		"dns_domain":         {usage: "dns_domain <name>", least: 1, most: 1, parse: readDNSDomain},
+		"base_dn":            {usage: "base_dn <dn>…", least: 1, most: -1, many: true, parse: readBaseDN},
+		"tls":                {usage: "tls { trust_pool, server_name, insecure_skip_verify }", needsBlock: true, parse: readTLS},
+		"starttls":           {usage: "starttls", parse: readStartTLS},
+		"insecure_plaintext": {usage: "insecure_plaintext", parse: readInsecurePlaintext},
+		"service_account":    {usage: accountUsage, least: 2, most: 3, parse: readServiceAccount},
+		"timeout":            {usage: "timeout { dial, request }", needsBlock: true, parse: readTimeout},
+		"verify":             {usage: "verify <verifier>", least: 1, most: -1, many: true, block: true, parse: readVerify},
+	}
+}
+
+// readDirectory reads an ldap block.
+func readDirectory(block line) (*caddyldap.Directory, error) {
+	d := new(directory)
+	if err := directoryWords().read(d, "ldap", block.block); err != nil {
+		return nil, err
+	}
+	return d.finish(block.word)
+}
+
+// finish checks what can be said only at the end of the block that the word
+// opens.
+func (d *directory) finish(word caddyfile.Token) (*caddyldap.Directory, error) {
+	if !d.StartTLS && !d.InsecurePlaintext {
+		for i, at := range d.servers {
+			if err := checkAlone(at, &caddyldap.Directory{Server: d.Server[i : i+1]}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if d.plain != nil {
+		word = *d.plain
+	}
+	if err := d.CheckStatic(); err != nil {
+		return nil, errorAt(word, "%w", err)
+	}
+	return &d.Directory, nil
+}
+
+// checkAlone passes on what the ldap app finds wrong with what one line says,
+// at that line: one is a directory with nothing else in it.
+func checkAlone(at caddyfile.Token, one *caddyldap.Directory) error {
+	if one.Server == nil {
+		one.Server = []caddyldap.Server{{URL: "ldaps://dc1.example.com"}}
+	}
+	if err := one.CheckStatic(); err != nil {
+		return errorAt(at, "%w", err)
+	}
+	return nil
+}
+
+func readDomain(d *directory, l line) error {
+	d.Domain = l.args[0].Text
+	return checkAlone(l.args[0], &caddyldap.Directory{Domain: d.Domain})
+}
+
+func readDNSDomain(d *directory, l line) error {
+	d.DNSDomain = l.args[0].Text
+	return checkAlone(l.args[0], &caddyldap.Directory{DNSDomain: d.DNSDomain})
+}
+
+func readBaseDN(d *directory, l line) error {
+	names, err := readList(l)
+	if err != nil {
+		return err
+	}
+	d.BaseDN = append(d.BaseDN, names...)
+	return checkAlone(l.word, &caddyldap.Directory{BaseDN: names})
+}
+
+func readStartTLS(d *directory, l line) error {
+	d.StartTLS, d.plain = true, &l.word
+	return nil
+}
+
+func readInsecurePlaintext(d *directory, l line) error {
+	d.InsecurePlaintext, d.plain = true, &l.word
+	return nil
+}
+
+const accountUsage = "service_account [simple] <name> <secret>"
+
+// readServiceAccount shows none of its arguments in an error: where one is
+// missing or too many, any of them may be the secret.
+func readServiceAccount(d *directory, l line) error {
+	args := l.texts()
+	const simple = "simple"
+	if len(args) == 3 && args[0] != simple {
+		return errorAt(l.word, "three arguments after service_account, and the first is not %s, the only way to bind there is: write %s, and quote an argument that has spaces", simple, accountUsage)
+	}
+	if len(args) == 2 && args[0] == simple {
+		return errorAt(l.word, "no secret after the name: write %s", accountUsage)
+	}
+	d.ServiceAccount = &caddyldap.ServiceAccount{Mechanism: simple, Name: args[len(args)-2], Secret: args[len(args)-1]}
+	return checkAlone(l.word, &caddyldap.Directory{ServiceAccount: d.ServiceAccount})
+}
+
+// timeoutWords are the lines of a timeout block.
+func timeoutWords() words[caddyldap.Timeout] {
+	return words[caddyldap.Timeout]{
+		"dial": {usage: "dial <duration>", least: 1, most: 1, parse: func(t *caddyldap.Timeout, l line) (err error) {
+			t.Dial, err = readDuration(l)
+			return err
+		}},
+		"request": {usage: "request <duration>", least: 1, most: 1, parse: func(t *caddyldap.Timeout, l line) (err error) {
+			t.Request, err = readDuration(l)
+			return err
+		}},
+	}
+}
+
+func readTimeout(d *directory, l line) error {
+	d.Timeout = new(caddyldap.Timeout)
+	return timeoutWords().read(d.Timeout, "timeout", l.block)
+}
+
+func readDuration(l line) (caddy.Duration, error) {
+	duration, err := caddy.ParseDuration(l.args[0].Text)
+	if err != nil || duration <= 0 {
+		return 0, errorAt(l.args[0], "%s is not a duration above zero such as 1500ms or 4s", short(l.args[0].Text))
+	}
+	return caddy.Duration(duration), nil
+}

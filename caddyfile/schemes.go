@@ -1,0 +1,67 @@
+package caddyfile
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+)
+
+// schemes says of each scheme whether a verifier serves it.
+var schemes = map[string]func(verifier string) bool{
+	"basic": func(verifier string) bool {
+		password, _ := caddyldap.Serves(verifier)
+		return password
+	},
+	"ntlm": func(verifier string) bool {
+		_, ntlm := caddyldap.Serves(verifier)
+		return ntlm
+	},
+}
+
+func readSchemes(a *handler, l line) error {
+	for _, arg := range l.args {
+		if _, known := schemes[arg.Text]; !known {
+			return unknown(arg, "scheme", "schemes", slices.Sorted(maps.Keys(schemes)))
+		}
+		if slices.Contains(a.Schemes, arg.Text) {
+			return errorAt(arg, "the scheme %s stands twice", arg.Text)
+		}
+		a.Schemes = append(a.Schemes, arg.Text)
+	}
+	a.schemes = l.args
+	return nil
+}
+
+// checkSchemes refuses a scheme that no verifier of the site's directories
+// serves.
+func (a *handler) checkSchemes() error {
+	var names []string
+	for _, d := range a.site {
+		names = append(names, verifiers(d)...)
+	}
+	for _, at := range a.schemes {
+		if !slices.ContainsFunc(names, schemes[at.Text]) {
+			return errorAt(at, "no verifier of the site's directories serves the scheme %s: there is verify %s", at.Text, strings.Join(names, ", verify "))
+		}
+	}
+	return nil
+}
+
+// verifiers are the names of a directory's verifiers.
+func verifiers(d *caddyldap.Directory) []string {
+	if len(d.VerifyRaw) == 0 {
+		return []string{"bind", "relay"}
+	}
+	names := make([]string, len(d.VerifyRaw))
+	for i, raw := range d.VerifyRaw {
+		var module struct {
+			Verifier string `json:"verifier"`
+		}
+		_ = json.Unmarshal(raw, &module) // no name serves nothing
+		names[i] = module.Verifier
+	}
+	return names
+}

@@ -1,0 +1,102 @@
+package caddyfile
+
+import (
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+)
+
+// handler is a windows_auth being read, and what of its block is joined or
+// checked at the end.
+type handler struct {
+	caddyntlm.Handler
+	rules []policy.Rule
+	// schemes are the tokens of Schemes, one each.
+	schemes []caddyfile.Token
+	// site are the directories in order.
+	site []*caddyldap.Directory
+	// own is the one directory of the short form, nil in the other.
+	own *directory
+}
+
+// handlerWords are the lines of a windows_auth block.
+func handlerWords() words[handler] {
+	return words[handler]{
+		"schemes":        {usage: "schemes <scheme>…", least: 1, most: -1, parse: readSchemes},
+		"insecure_basic": {usage: "insecure_basic", parse: readInsecureBasic},
+		"require":        {usage: requireUsage, least: 1, most: -1, many: true, block: true, parse: addRequire},
+		"username":       {usage: usernameUsage, least: 1, most: 2, parse: readUsername},
+		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
+		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
+	}
+}
+
+// parseWindowsAuth reads the directive:
+//
+//	windows_auth [<matcher>] <NAME>…|<ldap-url>… {
+//		schemes ntlm basic
+//		insecure_basic
+//		require …              # any of several
+//		username sam|logon|upn|dn|sid [lower]
+//		realm <text>
+//		directory { … }        # with URLs: the words of an ldap block
+//	}
+func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next()
+	l, err := readLine(h.NextSegment())
+	if err != nil {
+		return nil, err
+	}
+	app, err := readApp(h.Option("ldap"))
+	if err != nil {
+		return nil, errorAt(l.word, "reading the ldap blocks: %w", err)
+	}
+	a := new(handler)
+	if err := a.readDirectories(l, app); err != nil {
+		return nil, err
+	}
+	if err := handlerWords().read(a, "windows_auth", l.block); err != nil {
+		return nil, err
+	}
+	if err := a.finishOwn(l.word); err != nil {
+		return nil, err
+	}
+	a.Require = anyOf(a.rules)
+	return &a.Handler, a.checkSchemes()
+}
+
+func readInsecureBasic(a *handler, _ line) error {
+	a.InsecureBasic = true
+	return nil
+}
+
+func addRequire(a *handler, l line) error {
+	rule, err := readRequire(l)
+	a.rules = append(a.rules, rule)
+	return err
+}
+
+const usernameUsage = "username sam|logon|upn|dn|sid [lower]"
+
+func readUsername(a *handler, l line) error {
+	formats := []string{"sam", "logon", "upn", "dn", "sid"}
+	if !slices.Contains(formats, l.args[0].Text) {
+		return unknown(l.args[0], "format", "username", formats)
+	}
+	if len(l.args) == 2 && l.args[1].Text != "lower" {
+		return unknown(l.args[1], "word", "username", []string{"lower"})
+	}
+	a.Username = &caddyntlm.Username{Format: l.args[0].Text, Lower: len(l.args) == 2}
+	return nil
+}
+
+func readRealm(a *handler, l line) error {
+	a.Realm = l.args[0].Text
+	return nil
+}
