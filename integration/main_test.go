@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"testing"
 
@@ -30,9 +31,10 @@ func run(m *testing.M) int {
 		}
 		return m.Run()
 	}
+	freeAddresses()
 	domain, err = lab.Up(dir)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "error: starting the Samba domain: %v\nhint: make deps installs what it needs\n", err)
+		fmt.Fprintf(os.Stderr, "error: starting the Samba domain: %v\nhint: it needs root on Debian, and what make deps installs\n", err)
 		return 1
 	}
 	defer func() {
@@ -41,4 +43,29 @@ func run(m *testing.M) int {
 		}
 	}()
 	return m.Run()
+}
+
+// freeAddresses moves the lab aside where another one is up, such as that of
+// make lab.
+func freeAddresses() {
+	if os.Getenv("LAB_DC1") != "" {
+		return
+	}
+	for subnet := range 100 {
+		first, second := fmt.Sprintf("127.0.%d.21", subnet), fmt.Sprintf("127.0.%d.22", subnet)
+		if isFree(first) && isFree(second) {
+			os.Setenv("LAB_DC1", first)
+			os.Setenv("LAB_DC2", second)
+			return
+		}
+	}
+}
+
+func isFree(address string) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "636"))
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
 }
