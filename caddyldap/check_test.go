@@ -1,0 +1,66 @@
+package caddyldap
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestCheckStatic(t *testing.T) {
+	for _, c := range []struct{ name, config, want string }{
+		{"least", `{"server":[{"url":"dc1"}]}`, ""},
+		{"all", `{"server":[{"url":"ldap://dc1"},{"url":"ldaps://dc2"}],"starttls":true,"domain":"EXAMPLE","dns_domain":"example.com",
+			"base_dn":["DC=example,DC=com"],"service_account":{"mechanism":"simple","name":"EXAMPLE\\svc","secret":"x"},
+			"timeout":{"dial":1,"request":1},"verify":[{"verifier":"bind"},{"verifier":"relay"}]}`, ""},
+		{"plain, allowed", `{"server":[{"url":"ldap://dc1"}],"insecure_plaintext":true}`, ""},
+		{"no server", `{}`, "server ldaps://"},
+		{"bad server", `{"server":[{"url":"http://dc1"}]}`, "not spoken"},
+		{"plain", `{"server":[{"url":"ldap://dc1"}]}`, "write ldaps://dc1, or starttls"},
+		{"starttls for nothing", `{"server":[{"url":"dc1"}],"starttls":true}`, "remove starttls"},
+		{"plaintext for nothing", `{"server":[{"url":"dc1"}],"insecure_plaintext":true}`, "remove it"},
+		{"both", `{"server":[{"url":"ldap://dc1"}],"starttls":true,"insecure_plaintext":true}`, "contradict"},
+		{"DNS name as domain", `{"server":[{"url":"dc1"}],"domain":"example.com"}`, "dns_domain"},
+		{"bad dns_domain", `{"server":[{"url":"dc1"}],"dns_domain":"exa mple"}`, "dns_domain"},
+		{"bad base", `{"server":[{"url":"dc1"}],"base_dn":["example.com"]}`, "base_dn"},
+		{"empty base", `{"server":[{"url":"dc1"}],"base_dn":[""]}`, "base_dn"},
+		{"mechanism", `{"server":[{"url":"dc1"}],"service_account":{"mechanism":"kerberos","name":"a","secret":"b"}}`, "simple"},
+		{"no account name", `{"server":[{"url":"dc1"}],"service_account":{"secret":"b"}}`, "name"},
+		{"no secret", `{"server":[{"url":"dc1"}],"service_account":{"name":"a"}}`, "{file."},
+		{"negative", `{"server":[{"url":"dc1"}],"timeout":{"dial":-1}}`, "negative"},
+		{"unknown verifier", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"smb"}]}`, "no such verifier"},
+		{"nameless verifier", `{"server":[{"url":"dc1"}],"verify":[{}]}`, "no such verifier"},
+		{"twice", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"bind"},{"verifier":"bind"}]}`, "twice"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := new(Directory)
+			if err := json.Unmarshal([]byte(c.config), d); err != nil {
+				t.Fatal(err)
+			}
+			err := d.CheckStatic()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want it to say %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestDNSFromDN(t *testing.T) {
+	for dn, want := range map[string]string{
+		"DC=example,DC=com":          "example.com",
+		"OU=Staff,dc=example,dc=com": "example.com",
+		"OU=Staff,O=Example":         "",
+		"DC=a,OU=b,DC=c":             "c",
+	} {
+		if got := dnsFromDN(dn); got != want {
+			t.Errorf("%s: got %q, want %q", dn, got, want)
+		}
+	}
+}
+
+func TestServes(t *testing.T) {
+	for verifier, want := range map[string][2]bool{"bind": {true, false}, "relay": {false, true}, "smb": {}, "": {}} {
+		if password, ntlm := Serves(verifier); password != want[0] || ntlm != want[1] {
+			t.Errorf("%q: got %v, %v, want %v", verifier, password, ntlm, want)
+		}
+	}
+}

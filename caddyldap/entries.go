@@ -1,0 +1,115 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// What is read of accounts and groups.
+var (
+	groupAttributes = []string{"objectSid", "sAMAccountName", "sAMAccountType", "groupType", "cn"}
+	nameAttributes  = append([]string{"uid", "userPrincipalName", "displayName", "mail", "primaryGroupID"}, groupAttributes...)
+	// Standing and memberships take a controller time to work out, so they are
+	// not asked of every group.
+	accountAttributes = append([]string{
+		"userAccountControl", "accountExpires", "pwdLastSet", "msDS-User-Account-Control-Computed", "memberOf",
+	}, nameAttributes...)
+)
+
+// sAMAccountType values of accounts, [MS-SAMR] 2.2.1.9.
+const (
+	samUser    = "805306368" // SAM_USER_OBJECT
+	samMachine = "805306369" // SAM_MACHINE_ACCOUNT
+	samTrust   = "805306370" // SAM_TRUST_ACCOUNT
+)
+
+func isAccount(e *ldap.Entry) bool {
+	kind := value(e, "sAMAccountType")
+	return kind == samUser || kind == samMachine || kind == samTrust
+}
+
+// sidChunk is how many SIDs one filter asks for.
+const sidChunk = 64
+
+// bySIDs finds the entries of the domain that have one of the SIDs.
+func bySIDs(ctx context.Context, c *conn, base string, list []identity.SID, attributes []string) (map[identity.SID]*ldap.Entry, error) {
+	found := make(map[identity.SID]*ldap.Entry, len(list))
+	for chunk := range slices.Chunk(list, sidChunk) {
+		var filter strings.Builder
+		filter.WriteString("(|")
+		for _, sid := range chunk {
+			filter.WriteString("(objectSid=" + escapeBytes(sid.Bytes()) + ")")
+		}
+		filter.WriteString(")")
+		entries, err := c.search(ctx, base, ldap.ScopeWholeSubtree, filter.String(), 2*sidChunk, attributes...)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			sid, err := sidOf(e)
+			if err != nil {
+				return nil, err
+			}
+			if found[sid] != nil {
+				return nil, identity.Fail(identity.KindAmbiguous, errors.New("two entries have the SID "+sid.String()))
+			}
+			found[sid] = e
+		}
+	}
+	return found, nil
+}
+
+// escapeBytes writes a binary value into a filter, RFC 4515 3.
+func escapeBytes(b []byte) string {
+	const digits = "0123456789abcdef"
+	text := make([]byte, 0, 3*len(b))
+	for _, octet := range b {
+		text = append(text, '\\', digits[octet>>4], digits[octet&0xF])
+	}
+	return string(text)
+}
+
+// find looks for the one account with a name, under each base DN in order; nil
+// when there is none. A UPN is looked for as it stands before its first part
+// counts as the account's name, as controllers do.
+func (d *Directory) find(ctx context.Context, c *conn, root rootDSE, n identity.Name) (*ldap.Entry, error) {
+	user, suffix, isUPN := n.UPN()
+	if isUPN && n.Domain == "" {
+		e, err := d.findBy(ctx, c, root, "(userPrincipalName="+ldap.EscapeFilter(n.User)+")")
+		if err != nil || e != nil || !d.isOwn(suffix) {
+			return e, err
+		}
+		n.User = user
+	}
+	attribute := "uid"
+	if root.ad {
+		attribute = "sAMAccountName"
+	}
+	return d.findBy(ctx, c, root, "("+attribute+"="+ldap.EscapeFilter(n.User)+")")
+}
+
+func (d *Directory) findBy(ctx context.Context, c *conn, root rootDSE, filter string) (*ldap.Entry, error) {
+	bases := d.bases
+	if len(bases) == 0 {
+		bases = []string{root.base}
+	}
+	for _, base := range bases {
+		entries, err := c.search(ctx, base, ldap.ScopeWholeSubtree, filter, 2, accountAttributes...)
+		if errors.Is(err, errLimit) || len(entries) > 1 {
+			return nil, identity.Fail(identity.KindAmbiguous, errors.New("several accounts have this name under "+base))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) == 1 {
+			return entries[0], nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,134 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ldapsasl"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+// exchange is one client's NTLM handshake on one connection to one controller.
+// Between its calls it holds the connection and nothing else.
+type exchange struct {
+	directory *Directory
+	bind      *ldapsasl.Bind
+	challenge []byte
+
+	mu    sync.Mutex
+	conn  *conn
+	phase phase
+}
+
+type phase uint8
+
+const (
+	waiting   phase = iota // for the client's answer
+	finishing              // Finish has the connection
+	ended
+)
+
+// Challenge implements identity.NTLMExchange.
+func (x *exchange) Challenge() []byte { return x.challenge }
+
+// Close implements identity.NTLMExchange. After Finish it does nothing: the
+// connection then is the Principal's.
+func (x *exchange) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch x.phase {
+	case waiting:
+		x.conn.close()
+		x.phase = ended
+	case finishing:
+		x.conn.abort() // Finish notices, and ends it
+	case ended:
+	}
+	return nil
+}
+
+var errFinished = errors.New("the exchange has ended")
+
+// Finish implements identity.NTLMExchange.
+func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.Principal, error) {
+	if !x.move(waiting, finishing) {
+		return nil, identity.Fail(identity.KindState, errFinished)
+	}
+	defer x.move(finishing, ended)
+	message, err := ntlm.ParseAuthenticate(authenticate)
+	if err != nil {
+		x.conn.close()
+		return nil, identity.Fail(identity.KindBadToken, err)
+	}
+	claimed := identity.Name{Domain: message.Domain, User: message.User}
+	if err := refuse(message, claimed); err != nil {
+		x.conn.close()
+		return nil, claimedBy(claimed, err)
+	}
+	p, err := x.prove(ctx, authenticate, message, claimed)
+	return p, claimedBy(claimed, err)
+}
+
+func (x *exchange) move(from, to phase) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.phase != from {
+		return false
+	}
+	x.phase = to
+	return true
+}
+
+// refuse turns away what no controller may be asked: an anonymous log-in,
+// which it would grant, NTLMv1 and LM, and names that no account has.
+func refuse(m *ntlm.Authenticate, claimed identity.Name) error {
+	if m.Anonymous() {
+		return identity.Fail(identity.KindAnonymous, nil)
+	}
+	switch kind := m.ResponseKind(); kind {
+	case ntlm.ResponseNTLMv2:
+		return claimed.Check()
+	case ntlm.ResponseNone:
+		return identity.Fail(identity.KindAnonymous, nil)
+	case ntlm.ResponseLMOnly, ntlm.ResponseNTLMv1, ntlm.ResponseNTLM2Session:
+		return &identity.Error{
+			Kind: identity.KindNTLMv1, Err: errors.New(kind.String()),
+			Hint: "set LmCompatibilityLevel to 3 or more on the client",
+		}
+	default:
+		return identity.Fail(identity.KindBadToken, errors.New("a response of no known kind"))
+	}
+}
+
+// prove sends the client's answer, unchanged, to the controller that gave the
+// challenge, and asks it whom it let in.
+func (x *exchange) prove(ctx context.Context, authenticate []byte, m *ntlm.Authenticate, claimed identity.Name) (*identity.Principal, error) {
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	c := x.conn
+	err := c.bounded(ctx, func() error {
+		_, done, err := x.bind.Step(authenticate)
+		if err == nil && !done {
+			return x.clientSigning()
+		}
+		return err
+	})
+	if err != nil {
+		c.close()
+		return nil, diagnose(c.server, relaying, err)
+	}
+	c.open()
+	p, err := x.directory.whois(ctx, c, claimed, "relay")
+	if err != nil && !c.secure && m.Flags&(ntlm.NegotiateSign|ntlm.NegotiateSeal) != 0 && unanswered(err) {
+		return nil, x.clientSigning() // the controller now talks sealed, and we have no key
+	}
+	return p, err
+}
+
+func (x *exchange) clientSigning() error {
+	return &identity.Error{Kind: identity.KindClientSigning, Server: x.conn.server.url.Addr(), Hint: hintClientSigning}
+}
+
+var _ identity.NTLMExchange = (*exchange)(nil)

@@ -1,0 +1,178 @@
+package caddyldap
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// inChain is LDAP_MATCHING_RULE_IN_CHAIN, [MS-ADTS] 3.1.1.3.4.4.3.
+const inChain = "1.2.840.113556.1.4.1941"
+
+// groups finds every group of a person, by the best way that the server knows.
+func (d *Directory) groups(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
+	if p.whole {
+		return p.groups, nil
+	}
+	groups, err := d.groupsByToken(ctx, c, root, p)
+	if err != nil || len(groups) > 0 {
+		return groups, err
+	}
+	if root.ad {
+		groups, err = d.groupsByChain(ctx, c, root, p)
+		if err != nil || len(groups) > 0 && !chainless(p, groups) {
+			return groups, err
+		}
+	}
+	return d.groupsByWalk(ctx, c, root, p)
+}
+
+// chainless reports whether the matching rule found less than the entry itself
+// shows: the server has the rule's name and nothing behind it.
+func chainless(p person, groups []identity.Group) bool {
+	for _, dn := range p.entry.GetEqualFoldAttributeValues("memberOf") {
+		if !slices.ContainsFunc(groups, func(g identity.Group) bool { return strings.EqualFold(g.DN, dn) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// groupsByToken reads tokenGroups of the account's entry, [MS-ADTS] 3.1.1.4.5.19:
+// nested security groups and the primary group, in one read.
+func (d *Directory) groupsByToken(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
+	e, err := c.entry(ctx, p.entry.DN, "tokenGroups")
+	if err != nil && !isResult(err) {
+		return nil, err
+	}
+	if e == nil {
+		return nil, nil
+	}
+	token, err := sids(e, "tokenGroups")
+	if err != nil || len(token) == 0 {
+		return nil, err
+	}
+	entries, err := bySIDs(ctx, c, root.base, token, groupAttributes)
+	if err != nil {
+		return nil, err
+	}
+	return d.groupsOf(token, p.sid, entries), nil
+}
+
+// groupsByChain asks for the groups that have the account, or its primary
+// group, as a member at any depth.
+func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
+	members := []string{p.entry.DN}
+	found := make(map[string]*ldap.Entry)
+	primary, err := primaryGroup(ctx, c, root, p)
+	if err != nil {
+		return nil, err
+	}
+	if primary != nil {
+		members = append(members, primary.DN)
+		found[identity.Fold(primary.DN)] = primary
+	}
+	for _, dn := range members {
+		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree,
+			"(member:"+inChain+":="+ldap.EscapeFilter(dn)+")", maxGroups, groupAttributes...)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			found[identity.Fold(e.DN)] = e
+		}
+	}
+	return d.fromEntries(found)
+}
+
+// primaryGroup is the one group that no member attribute shows, [MS-ADTS]
+// 3.1.1.4.5.19: the account's domain and its primaryGroupID.
+func primaryGroup(ctx context.Context, c *conn, root rootDSE, p person) (*ldap.Entry, error) {
+	rid, err := strconv.ParseUint(value(p.entry, "primaryGroupID"), 10, 32)
+	domain := p.sid.Domain()
+	if err != nil || domain.IsZero() {
+		return nil, nil
+	}
+	raw := domain.Bytes()
+	raw[1]++
+	sid, err := identity.SIDFromBytes(binary.LittleEndian.AppendUint32(raw, uint32(rid)))
+	if err != nil {
+		return nil, nil
+	}
+	entries, err := bySIDs(ctx, c, root.base, []identity.SID{sid}, groupAttributes)
+	return entries[sid], err
+}
+
+// groupsOf makes groups of SIDs, with names where an entry has them. Accounts
+// among them are left out; well-known SIDs stay, nameless.
+func (d *Directory) groupsOf(list []identity.SID, self identity.SID, entries map[identity.SID]*ldap.Entry) []identity.Group {
+	k := d.domain.known()
+	groups := make([]identity.Group, 0, len(list))
+	for _, sid := range list {
+		e := entries[sid]
+		if sid == self || e != nil && isAccount(e) {
+			continue
+		}
+		groups = append(groups, k.group(sid, e))
+	}
+	return sorted(groups)
+}
+
+func (d *Directory) fromEntries(found map[string]*ldap.Entry) ([]identity.Group, error) {
+	k := d.domain.known()
+	groups := make([]identity.Group, 0, len(found))
+	for _, e := range found {
+		if !isSecurityGroup(e) {
+			continue
+		}
+		sid, err := sidOf(e)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, k.group(sid, e))
+	}
+	return sorted(groups), nil
+}
+
+// isSecurityGroup leaves out distribution groups, which tokenGroups ignores
+// too. A directory without group types has no such thing.
+func isSecurityGroup(e *ldap.Entry) bool {
+	text := value(e, "groupType")
+	if text == "" {
+		return true
+	}
+	bits, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && uint32(bits)&0x80000000 != 0 // GROUP_TYPE_SECURITY_ENABLED, [MS-ADTS] 2.2.12
+}
+
+// group names a group. A foreign security principal is an entry without a name:
+// its SID says all.
+func (k knownDomain) group(sid identity.SID, e *ldap.Entry) identity.Group {
+	g := identity.Group{SID: sid, Domain: k.domainOf(sid)}
+	if e == nil {
+		return g
+	}
+	if sid.IsZero() {
+		g.Name = value(e, "cn")
+	} else {
+		g.Name = value(e, "sAMAccountName")
+	}
+	if g.Name != "" {
+		g.DN = e.DN
+	}
+	return g
+}
+
+func sorted(groups []identity.Group) []identity.Group {
+	slices.SortFunc(groups, func(a, b identity.Group) int {
+		return cmp.Or(cmp.Compare(identity.Fold(a.Name), identity.Fold(b.Name)), cmp.Compare(a.SID.String(), b.SID.String()), cmp.Compare(a.DN, b.DN))
+	})
+	return groups
+}

@@ -1,0 +1,59 @@
+package caddyldap
+
+import (
+	"testing"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+func groupNames(id *identity.Identity) map[string]bool {
+	names := make(map[string]bool)
+	for _, g := range id.Groups {
+		names[g.Domain+`\`+g.Name] = true
+	}
+	return names
+}
+
+func TestGroups(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		quirks demodir.Quirks
+	}{
+		{"token", demodir.Quirks{}},
+		{"chain", demodir.Quirks{NoTokenGroups: true}},
+		{"walk", demodir.Quirks{NoTokenGroups: true, NoInChain: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, _ := open(t, demoDirectory(startDemo(t, func(cfg *demodir.Config) {
+				cfg.Quirks = c.quirks
+				cfg.Groups = append(cfg.Groups, demodir.Group{Name: "Cycle", MemberOf: []string{"Cycle Back"}}, demodir.Group{Name: "Cycle Back", MemberOf: []string{"Cycle"}})
+				cfg.Users[2].Groups = append(cfg.Users[2].Groups, "Cycle")
+			})), "EXAMPLE")
+			basic, err := logIn(t, d, "carol", "Secr3t-carol")
+			if err != nil {
+				t.Fatal(err)
+			}
+			byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "carol", Password: "Secr3t-carol"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fresh, err := d.Refresh(t.Context(), byNTLM)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for how, id := range map[string]*identity.Identity{"basic": basic, "ntlm": byNTLM, "refreshed": fresh} {
+				names := groupNames(id)
+				for _, want := range []string{"HR Board", "HR Managers", "HR", "Staff", "Domain Users", "Cycle", "Cycle Back"} {
+					if !names[`EXAMPLE\`+want] {
+						t.Errorf("%s: %s is missing from %v", how, want, names)
+					}
+				}
+				if names[`EXAMPLE\Power Users`] || names[`EXAMPLE\carol`] || id.SID != basic.SID {
+					t.Errorf("%s: got %v of %v", how, names, id.SID)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// Refresh implements identity.Directory. It asks on the service account's
+// connection, and refuses whom a log-in would refuse now.
+func (d *Directory) Refresh(ctx context.Context, id *identity.Identity) (*identity.Identity, error) {
+	if d.service == nil {
+		return nil, &identity.Error{Kind: identity.KindCannotRefresh, Hint: "a service_account line lets identities be looked up again"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	c, root, err := d.service.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := d.refresh(ctx, c, root, id)
+	return fresh, diagnose(c.server, searching, err)
+}
+
+func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *identity.Identity) (*identity.Identity, error) {
+	entry, err := again(ctx, c, root, id)
+	if err != nil {
+		return nil, err
+	}
+	if entry == nil {
+		return nil, identity.Fail(identity.KindNotFound, errors.New("the account is gone"))
+	}
+	if kind, ok := standing(entry, d.now()); !ok {
+		return nil, identity.Fail(kind, errors.New("the account has changed since it logged in"))
+	}
+	fresh, err := d.identify(ctx, c, root, person{entry: entry, sid: id.SID}, id.Verifier)
+	if err != nil {
+		return nil, err
+	}
+	return d.carry(ctx, c, root, id, fresh)
+}
+
+// again finds the account by its SID, which survives renames and moves.
+func again(ctx context.Context, c *conn, root rootDSE, id *identity.Identity) (*ldap.Entry, error) {
+	if id.SID.IsZero() {
+		return c.entry(ctx, id.DN, accountAttributes...)
+	}
+	entries, err := bySIDs(ctx, c, root.base, []identity.SID{id.SID}, accountAttributes)
+	if err != nil {
+		return nil, err
+	}
+	if e := entries[id.SID]; e != nil && isAccount(e) {
+		return e, nil
+	}
+	return nil, nil
+}
+
+// userAccountControl bits, [MS-ADTS] 2.2.16; the last two show only in
+// msDS-User-Account-Control-Computed.
+const (
+	uacDisabled        = 0x2
+	uacLockout         = 0x10
+	uacPasswordExpired = 0x800000
+)
+
+// standing reports whether an account could log in now, and the kind of
+// refusal where not.
+func standing(e *ldap.Entry, now time.Time) (identity.Kind, bool) {
+	control := number(e, "userAccountControl") | number(e, "msDS-User-Account-Control-Computed")
+	switch {
+	case control&uacDisabled != 0:
+		return identity.KindDisabled, false
+	case control&uacLockout != 0:
+		return identity.KindLocked, false
+	case expired(number(e, "accountExpires"), now):
+		return identity.KindAccountExpired, false
+	case value(e, "pwdLastSet") == "0":
+		return identity.KindMustChange, false
+	case control&uacPasswordExpired != 0:
+		return identity.KindPasswordExpired, false
+	}
+	return 0, true
+}
+
+func number(e *ldap.Entry, attribute string) int64 {
+	n, _ := strconv.ParseInt(value(e, attribute), 10, 64)
+	return n
+}
+
+// expired reads a time in hundreds of nanoseconds since 1601, [MS-DTYP] 2.3.3;
+// 0 and the greatest number mean never.
+func expired(filetime int64, now time.Time) bool {
+	if filetime <= 0 || filetime == math.MaxInt64 {
+		return false
+	}
+	const epoch = 11644473600 // seconds from 1601 to 1970
+	return time.Unix(filetime/1e7-epoch, filetime%1e7*100).Before(now)
+}

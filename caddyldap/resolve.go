@@ -1,0 +1,91 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+)
+
+// Resolve implements identity.Directory. It asks on the connection on which the
+// controller let the person in, and closes it.
+func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identity.Identity, error) {
+	defer func() { _ = p.Close() }()
+	w, ok := p.Evidence().(*witness)
+	if !ok || w.directory != d {
+		return nil, claimedBy(p.Claimed(), identity.Fail(identity.KindInternal, errors.New("a principal that another directory proved")))
+	}
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	id, err := d.identify(ctx, w.conn, w.root, w.person, p.Verifier())
+	return id, claimedBy(p.Claimed(), diagnose(w.conn.server, searching, err))
+}
+
+// identify makes the identity of a person whose entry is at hand.
+func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p person, verifier string) (*identity.Identity, error) {
+	if err := d.within(p.entry.DN); err != nil {
+		return nil, err
+	}
+	groups, err := d.groups(ctx, c, root, p)
+	if err != nil {
+		return nil, err
+	}
+	a := d.account(p)
+	a.Groups, a.Verifier, a.Server, a.At = groups, verifier, c.server.url.Addr(), d.now()
+	return identity.New(a, policy.FoldDN), nil
+}
+
+func (d *Directory) account(p person) identity.Account {
+	k := d.domain.known()
+	a := identity.Account{
+		Directory:   d.name,
+		Home:        d.netBIOS(),
+		SID:         p.sid,
+		SAM:         value(p.entry, "sAMAccountName"),
+		UPN:         value(p.entry, "userPrincipalName"),
+		DN:          p.entry.DN,
+		DisplayName: value(p.entry, "displayName"),
+		Mail:        value(p.entry, "mail"),
+		Domain:      d.netBIOS(),
+		DNSDomain:   d.dns(),
+	}
+	if k.netBIOS != "" {
+		a.Home, a.Domain = k.netBIOS, k.netBIOS
+	}
+	if k.dns != "" {
+		a.DNSDomain = k.dns
+	}
+	if a.SAM == "" {
+		a.SAM = value(p.entry, "uid")
+	}
+	if a.UPN == "" && a.DNSDomain != "" && !p.sid.IsZero() {
+		a.UPN = a.SAM + "@" + a.DNSDomain // the implicit one, [MS-ADTS] 5.1.1.1.1
+	}
+	return a
+}
+
+// within checks that an account is under one of the base DNs.
+func (d *Directory) within(dn string) error {
+	if len(d.bases) == 0 {
+		return nil
+	}
+	account, err := ldap.ParseDN(dn)
+	if err != nil {
+		return identity.Fail(identity.KindProtocol, err)
+	}
+	for _, text := range d.bases {
+		base, err := ldap.ParseDN(text)
+		if err == nil && base.AncestorOfFold(account) {
+			return nil
+		}
+	}
+	return &identity.Error{
+		Kind: identity.KindNotFound, Err: fmt.Errorf("%.512q is under none of the base DNs", dn),
+		Hint: "if this account should be let in, add its place to base_dn; now: " + strings.Join(d.bases, " "),
+	}
+}

@@ -1,0 +1,148 @@
+package caddyldap
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ldapsasl"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+// selfTest looks, once after the start, at everything that a log-in will need,
+// and says what will not work and the cure. Nothing depends on its outcome.
+func (d *Directory) selfTest(ctx context.Context) {
+	var well []string
+	faults := 0
+	for _, s := range d.servers.list {
+		if err := d.testServer(ctx, s); err != nil {
+			faults++
+			d.report(ctx, "self-test: a server will not work", s, err)
+			continue
+		}
+		well = append(well, s.url.Addr())
+	}
+	if len(well) > 0 && d.service != nil {
+		if err := d.testService(ctx); err != nil {
+			faults++
+			d.report(ctx, "self-test: the service account will not work", nil, err)
+		} else if err := d.testRelay(ctx); err != nil {
+			faults++
+			d.report(ctx, "self-test: NTLM will not work", nil, err)
+		}
+	}
+	if faults > 0 || ctx.Err() != nil {
+		return
+	}
+	d.logger.Info("self-test: all is well", zap.String("domain", d.netBIOS()), zap.String("dns_domain", d.dns()), zap.Strings("servers", well))
+}
+
+// report writes one line with the cure.
+func (d *Directory) report(ctx context.Context, message string, s *server, err error) {
+	if ctx.Err() != nil {
+		return // stopped in the middle of it
+	}
+	d.logger.Error(message, faultFields(s, err)...)
+}
+
+// testServer connects and reads what every server shows to everybody.
+func (d *Directory) testServer(ctx context.Context, s *server) error {
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	root, err := d.look(ctx, s)
+	if err != nil {
+		return err
+	}
+	return d.testRoot(s, root)
+}
+
+func (d *Directory) testRoot(s *server, root rootDSE) error {
+	if d.NTLMVerifier() != nil && len(root.sasl) > 0 && !slices.Contains(root.sasl, ldapsasl.Mechanism) {
+		return misconfigured(s, hintMechanism, "no %s among %v", ldapsasl.Mechanism, root.sasl)
+	}
+	if root.base == "" || !root.ad {
+		return nil
+	}
+	head, err := ldap.ParseDN(root.base)
+	if err != nil {
+		return nil
+	}
+	for _, text := range d.bases {
+		base, err := ldap.ParseDN(text)
+		if err == nil && !head.EqualFold(base) && !head.AncestorOfFold(base) {
+			return misconfigured(s, "nobody will be found there: write base_dn "+root.base, "base_dn %s is outside the domain %s", text, root.base)
+		}
+	}
+	if dns := dnsFromDN(root.base); d.dnsDomain != "" && !strings.EqualFold(dns, d.dnsDomain) {
+		return misconfigured(s, "write dns_domain "+dns, "dns_domain is %s, the server's domain is %s", d.dnsDomain, dns)
+	}
+	return nil
+}
+
+func misconfigured(s *server, hint, format string, args ...any) error {
+	e := &identity.Error{Kind: identity.KindInternal, Hint: hint, Err: fmt.Errorf(format, args...)}
+	if s != nil {
+		e.Server = s.url.Addr()
+	}
+	return e
+}
+
+// testService binds the service account and looks for the base DNs with it.
+func (d *Directory) testService(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	c, _, err := d.service.connection(ctx)
+	if err != nil {
+		return err
+	}
+	for _, base := range d.bases {
+		e, err := c.entry(ctx, base, "objectClass")
+		if err != nil {
+			return diagnose(c.server, searching, err)
+		}
+		if e == nil {
+			return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", base)
+		}
+	}
+	return nil
+}
+
+// testRelay logs the service account in as a browser would, by NTLM without
+// signing and without channel bindings: what a controller thinks of a relay
+// shows only after a right password.
+func (d *Directory) testRelay(ctx context.Context) error {
+	r, ok := d.NTLMVerifier().(*Relay)
+	name := identity.ParseName(d.service.name)
+	if !ok || checkDN(d.service.name) == nil {
+		return nil // a DN cannot log in by NTLM
+	}
+	secret, err := d.service.secret()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*overall)
+	defer cancel()
+	if _, _, isUPN := name.UPN(); !isUPN && name.Domain == "" {
+		name.Domain = d.netBIOS()
+	}
+	client := &ntlm.Client{Domain: name.Domain, User: name.User, Password: secret.Reveal()}
+	x, err := r.StartNTLM(ctx, client.Negotiate(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = x.Close() }()
+	authenticate, err := client.Authenticate(x.Challenge())
+	if err != nil {
+		return identity.Fail(identity.KindProtocol, err)
+	}
+	p, err := x.Finish(ctx, authenticate)
+	if err != nil {
+		return err
+	}
+	return p.Close()
+}

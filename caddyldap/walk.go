@@ -1,0 +1,99 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// Bounds of the walk: far above any real directory, and low enough that one
+// made to wear us out does not.
+const (
+	maxGroups = 2000
+	maxLevels = 50
+	dnChunk   = 32
+)
+
+var errTooManyGroups = errors.New("more groups than the walk takes")
+
+// groupsByWalk climbs from the account to the groups it is a member of, from
+// those to the groups they are members of, and so on, a level at a time. It
+// asks the groups who their members are: the answer has no ranges, and needs no
+// memberOf, which not every server keeps. A group met again is not climbed
+// again, so a cycle ends.
+func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
+	found := make(map[string]*ldap.Entry)
+	level := []string{p.entry.DN}
+	primary, err := primaryGroup(ctx, c, root, p)
+	if err != nil {
+		return nil, err
+	}
+	if primary != nil {
+		found[identity.Fold(primary.DN)] = primary
+		level = append(level, primary.DN)
+	}
+	for range maxLevels {
+		if level, err = parents(ctx, c, root, level, found); err != nil {
+			return nil, err
+		}
+		if len(level) == 0 {
+			return d.fromEntries(found)
+		}
+	}
+	return nil, &identity.Error{
+		Kind: identity.KindInternal, Err: fmt.Errorf("groups nested deeper than %d", maxLevels),
+		Hint: "nest groups less deeply",
+	}
+}
+
+// parents finds the groups of which one of the members is a member, adds them
+// to found and returns those that were not there.
+func parents(ctx context.Context, c *conn, root rootDSE, members []string, found map[string]*ldap.Entry) (fresh []string, err error) {
+	for chunk := range slices.Chunk(members, dnChunk) {
+		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree, membersFilter(root.ad, chunk), maxGroups, groupAttributes...)
+		if errors.Is(err, errLimit) {
+			return nil, tooManyGroups()
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			key := identity.Fold(e.DN)
+			if found[key] != nil || !isSecurityGroup(e) {
+				continue
+			}
+			found[key] = e
+			fresh = append(fresh, e.DN)
+		}
+		if len(found) > maxGroups {
+			return nil, tooManyGroups()
+		}
+	}
+	return fresh, nil
+}
+
+func tooManyGroups() error {
+	return &identity.Error{Kind: identity.KindInternal, Err: errTooManyGroups, Hint: fmt.Sprintf("the account is in more than %d groups", maxGroups)}
+}
+
+// membersFilter asks for the groups of members. Active Directory names them in
+// member; others use uniqueMember too, RFC 4519 2.40.
+func membersFilter(ad bool, dns []string) string {
+	var filter strings.Builder
+	filter.WriteString("(|")
+	for _, dn := range dns {
+		escaped := ldap.EscapeFilter(dn)
+		filter.WriteString("(member=" + escaped + ")")
+		if !ad {
+			filter.WriteString("(uniqueMember=" + escaped + ")")
+		}
+	}
+	filter.WriteString(")")
+	return filter.String()
+}

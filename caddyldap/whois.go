@@ -1,0 +1,133 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// witness is the evidence in a Principal: the connection on which the
+// controller let somebody in, and what it said about them there.
+type witness struct {
+	directory *Directory
+	conn      *conn
+	root      rootDSE
+	person    person
+}
+
+// person is an account entry and the groups known so far.
+type person struct {
+	entry  *ldap.Entry
+	sid    identity.SID
+	groups []identity.Group
+	whole  bool // groups lists all of them
+}
+
+// Close implements io.Closer.
+func (w *witness) Close() error {
+	w.conn.close()
+	return nil
+}
+
+// whois asks a controller whom it has let in on a connection, and makes the
+// Principal. It takes the connection over, whatever comes of it.
+//
+// What the client wrote is not asked about as long as the controller can say
+// better: OTHER\alice with the right password passes at many a controller.
+func (d *Directory) whois(ctx context.Context, c *conn, claimed identity.Name, verifier string) (*identity.Principal, error) {
+	w := &witness{directory: d, conn: c}
+	if err := w.ask(ctx, claimed, verifier); err != nil {
+		c.close()
+		return nil, diagnose(c.server, searching, err)
+	}
+	return identity.Prove(identity.Proof{
+		SID: w.person.sid, Claimed: claimed, Verifier: verifier, Server: c.server.url.Addr(), Evidence: w,
+	}), nil
+}
+
+func (w *witness) ask(ctx context.Context, claimed identity.Name, verifier string) (err error) {
+	if w.root, err = readRoot(ctx, w.conn); err != nil {
+		return err
+	}
+	if err := w.directory.learn(ctx, w.conn, w.root); err != nil {
+		return err
+	}
+	if len(w.root.token) > 0 {
+		w.person, err = w.directory.fromToken(ctx, w.conn, w.root)
+		return err
+	}
+	w.person.entry, err = w.fromWhoAmI(ctx, claimed, verifier)
+	if err != nil {
+		return err
+	}
+	w.person.sid, err = sidOf(w.person.entry)
+	if err == nil && w.person.sid.IsNobody() {
+		return guestMapped(w.person.sid)
+	}
+	return err
+}
+
+// fromToken finds who stands behind a security context: one search names its
+// SIDs, and exactly one of them is an account. The order of the SIDs is not
+// relied on.
+func (d *Directory) fromToken(ctx context.Context, c *conn, root rootDSE) (person, error) {
+	for _, sid := range root.token {
+		if sid.IsNobody() {
+			return person{}, guestMapped(sid)
+		}
+	}
+	entries, err := bySIDs(ctx, c, root.base, root.token, nameAttributes)
+	if err != nil {
+		return person{}, err
+	}
+	var p person
+	for _, sid := range root.token {
+		e := entries[sid]
+		if e == nil || !isAccount(e) {
+			continue
+		}
+		if p.entry != nil && p.sid != sid {
+			return person{}, identity.Fail(identity.KindAmbiguous, fmt.Errorf("%s and %s are both in the security context", p.sid, sid))
+		}
+		p.entry, p.sid = e, sid
+	}
+	if p.entry == nil {
+		return person{}, &identity.Error{
+			Kind: identity.KindNotFound, Err: errors.New("no account of this domain is in the security context: " + sidList(root.token)),
+			Hint: "the account is of another domain, which needs a directory of its own here, or may not read its own entry",
+		}
+	}
+	p.groups, p.whole = d.groupsOf(root.token, p.sid, entries), true
+	return p, nil
+}
+
+func guestMapped(sid identity.SID) error {
+	return &identity.Error{
+		Kind: identity.KindGuestMapped, Err: fmt.Errorf("the controller let the client in as %s", sid),
+		Hint: "the controller maps unknown users to the guest account: disable that account",
+	}
+}
+
+func sidList(list []identity.SID) string {
+	const shown = 3
+	text := ""
+	for i, sid := range list {
+		if i == shown {
+			return text + "…"
+		}
+		text += sid.String() + " "
+	}
+	return text
+}
+
+func sidOf(e *ldap.Entry) (identity.SID, error) {
+	own, err := sids(e, "objectSid")
+	if err != nil || len(own) == 0 {
+		return identity.SID{}, err
+	}
+	return own[0], nil
+}
