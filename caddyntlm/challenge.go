@@ -1,0 +1,79 @@
+package caddyntlm
+
+import (
+	"encoding/base64"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// challenge writes one WWW-Authenticate line for each scheme that can work on
+// this request, in the order of the configuration. It gives the reason when
+// there is none.
+func (v *visit) challenge() (reason string) {
+	lines := make([]string, 0, len(v.door.offered))
+	var reasons []string
+	for _, s := range v.door.offered {
+		line, why := v.offer(s)
+		if why != "" {
+			reasons = append(reasons, why)
+			continue
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return "No way to log in works on this connection. " + strings.Join(reasons, " ")
+	}
+	v.w.Header()["Www-Authenticate"] = lines
+	return ""
+}
+
+func (v *visit) offer(s scheme) (line, why string) {
+	if s == schemeBasic {
+		if !v.mayBasic() {
+			return "", "Basic needs HTTPS."
+		}
+		return `Basic realm="` + quote(v.realm()) + `", charset="UTF-8"`, ""
+	}
+	switch v.barrier {
+	case identity.KindProxySeen:
+		return "", "NTLM needs a connection of the client's own, and this request came through a proxy."
+	case identity.KindNotPersistent:
+		return "", "NTLM needs HTTP/1.1 and a connection that stays open."
+	}
+	// On HTTP/2 and HTTP/3 too: browsers that choose NTLM come back by
+	// themselves with HTTP/1.1.
+	return "NTLM", ""
+}
+
+// mayBasic reports whether a password may travel on this connection.
+func (v *visit) mayBasic() bool {
+	return v.r.TLS != nil || v.door.InsecureBasic
+}
+
+func (v *visit) realm() string {
+	if v.door.Realm != "" {
+		return v.door.Realm
+	}
+	host, _, err := net.SplitHostPort(v.r.Host)
+	if err != nil {
+		return v.r.Host
+	}
+	return host
+}
+
+// quote escapes for a quoted-string, RFC 9110 5.6.4.
+func quote(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)
+}
+
+// proceed answers a Type 1 with its Type 2 and nothing else: one token, no
+// other challenge, no error page that an administrator's handle_errors might
+// turn into a redirect.
+func (v *visit) proceed(message []byte) {
+	v.w.Header()["Www-Authenticate"] = []string{"NTLM " + base64.StdEncoding.EncodeToString(message)}
+	v.w.Header().Set("Content-Length", "0")
+	v.w.WriteHeader(http.StatusUnauthorized)
+}

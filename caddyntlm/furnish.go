@@ -1,0 +1,202 @@
+package caddyntlm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+)
+
+// directory is a directory of the records office as the door sees it.
+type directory interface {
+	identity.Directory
+	// Name is the NAME in the configuration.
+	Name() string
+	// PasswordVerifier and NTLMVerifier are nil where no verifier serves.
+	PasswordVerifier() identity.PasswordVerifier
+	NTLMVerifier() identity.NTLMVerifier
+	// Accepts reports whether a typed name may be one of its accounts.
+	Accepts(identity.Name) bool
+}
+
+// open finds the directories in the ldap app.
+func (h *Handler) open(ctx caddy.Context) ([]directory, error) {
+	if (h.Directory == nil) == (len(h.Directories) == 0) {
+		return nil, errors.New("windows_auth needs either NAMEs of directories or a directory of its own")
+	}
+	loaded, err := ctx.App("ldap")
+	if err != nil {
+		return nil, fmt.Errorf("loading the directories: %w", err)
+	}
+	app := loaded.(*caddyldap.App)
+	if h.Directory != nil {
+		own, err := app.Adopt(ctx, h.Directory)
+		if err != nil {
+			return nil, err
+		}
+		return []directory{own}, nil
+	}
+	directories := make([]directory, 0, len(h.Directories))
+	for _, name := range h.Directories {
+		d, err := app.Directory(name)
+		if err != nil {
+			return nil, err
+		}
+		directories = append(directories, d)
+	}
+	return directories, nil
+}
+
+// furnish makes the handler ready to serve, given its directories.
+func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
+	h.log, h.now = ctx.Logger(), time.Now
+	if err := h.settle(directories); err != nil {
+		return err
+	}
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
+	}
+	h.server = server
+	server.RegisterConnContext(h.conns.connContext)
+	server.RegisterConnState(h.conns.connState)
+	if len(directories) > 1 && h.ntlm != nil {
+		h.log.Info("NTLM serves one of several directories: its challenge goes out before the client names a domain",
+			zap.String("directory", h.ntlm.Name()))
+	}
+	return nil
+}
+
+// settle checks the configuration and makes it ready.
+func (h *Handler) settle(directories []directory) error {
+	h.limits = defaultLimits()
+	h.conns, h.pending, h.notices = newConns(), &quota{limit: h.limits.pending}, new(notices)
+	h.directories = directories
+	h.scope = policy.Scope{First: directories[0].Name()}
+	if err := checkTwice(directories); err != nil {
+		return err
+	}
+	if strings.ContainsFunc(h.Realm, unicode.IsControl) {
+		return fmt.Errorf("realm %q holds a control character", h.Realm)
+	}
+	if err := h.settleSchemes(); err != nil {
+		return err
+	}
+	var err error
+	if h.nameOf, err = h.Username.format(len(directories) > 1); err != nil {
+		return err
+	}
+	rule := policy.Rule{ValidUser: true}
+	if h.Require != nil {
+		rule = *h.Require
+	}
+	if h.rule, err = policy.Compile(rule); err != nil {
+		return fmt.Errorf("require: %w", err)
+	}
+	return nil
+}
+
+func checkTwice(directories []directory) error {
+	for i, d := range directories {
+		for _, other := range directories[:i] {
+			if d.Key() == other.Key() {
+				return fmt.Errorf("directory %s is named twice", d.Name())
+			}
+		}
+	}
+	return nil
+}
+
+// settleSchemes checks the offered schemes against what the verifiers serve.
+func (h *Handler) settleSchemes() error {
+	served := h.served()
+	if len(h.Schemes) == 0 {
+		h.offered = served
+	}
+	for _, word := range h.Schemes {
+		s, err := parseScheme(word)
+		switch {
+		case err != nil:
+			return err
+		case slices.Contains(h.offered, s):
+			return fmt.Errorf("schemes: %s stands there twice", word)
+		case !slices.Contains(served, s):
+			return fmt.Errorf("schemes: no verifier of %s serves %s", h.names(), word)
+		}
+		h.offered = append(h.offered, s)
+	}
+	if len(h.offered) == 0 {
+		return fmt.Errorf("no verifier of %s serves any scheme", h.names())
+	}
+	if slices.Contains(h.offered, schemeNTLM) {
+		h.ntlm = h.ntlmDirectory()
+	}
+	return nil
+}
+
+// served lists the schemes that some verifier serves, in their order of
+// preference: what needs no password first.
+func (h *Handler) served() []scheme {
+	var served []scheme
+	if h.ntlmDirectory() != nil {
+		served = append(served, schemeNTLM)
+	}
+	if h.passwordDirectory(identity.Name{}) != nil {
+		served = append(served, schemeBasic)
+	}
+	return served
+}
+
+func parseScheme(word string) (scheme, error) {
+	for _, s := range [...]scheme{schemeNTLM, schemeBasic} {
+		if word == s.String() {
+			return s, nil
+		}
+	}
+	return schemeNone, fmt.Errorf("schemes: unknown scheme %s; known: ntlm, basic", word)
+}
+
+func (h *Handler) ntlmDirectory() directory {
+	for _, d := range h.directories {
+		if d.NTLMVerifier() != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// passwordDirectory is the first directory that accepts a name and verifies
+// passwords, else the first that verifies passwords, else nil.
+func (h *Handler) passwordDirectory(name identity.Name) directory {
+	var first directory
+	for _, d := range h.directories {
+		if d.PasswordVerifier() == nil {
+			continue
+		}
+		if d.Accepts(name) {
+			return d
+		}
+		if first == nil {
+			first = d
+		}
+	}
+	return first
+}
+
+func (h *Handler) names() string {
+	names := make([]string, len(h.directories))
+	for i, d := range h.directories {
+		names[i] = d.Name()
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,124 @@
+// Package caddyntlm is the door: HTTP in, identity out. It owns what a
+// connection remembers.
+package caddyntlm
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+}
+
+// Handler is http.handlers.windows_auth: it lets in whom the directories know
+// and the rule allows.
+type Handler struct {
+	// NAMEs of directories of the ldap app, in order. The first that can
+	// verify NTLM serves it.
+	Directories []string `json:"directories,omitempty"`
+	// A directory of this site's own instead of names: the short form.
+	Directory *caddyldap.Directory `json:"directory,omitempty"`
+	// Offered schemes in order: ntlm, basic. Default: what the verifiers serve.
+	Schemes []string `json:"schemes,omitempty"`
+	// Offer Basic without TLS too: passwords in the clear.
+	InsecureBasic bool `json:"insecure_basic,omitempty"`
+	// Who may come in. Default: everybody with a valid account.
+	Require *policy.Rule `json:"require,omitempty"`
+	// What {http.auth.user.id} holds.
+	Username *Username `json:"username,omitempty"`
+	// Realm of the Basic challenge. Default: the request's host.
+	Realm string `json:"realm,omitempty"`
+
+	directories []directory
+	ntlm        directory // serves NTLM, nil where it is not offered
+	offered     []scheme
+	rule        *policy.Policy
+	scope       policy.Scope
+	nameOf      nameFormat
+	limits      limits
+	conns       *conns
+	pending     *quota
+	server      *caddyhttp.Server
+	notices     *notices
+	now         func() time.Time
+	log         *zap.Logger
+}
+
+// limits bound what strangers can hold and how old knowledge may be.
+type limits struct {
+	handshake time.Duration // from Type 2 to Type 3
+	answer    time.Duration // of all questions that one request causes
+	body      int64         // read and thrown away before a refusal
+	pending   int64         // half-open handshakes
+	fresh     time.Duration // an identity is used without asking
+	stale     time.Duration // and at most while no controller answers
+	groups    time.Duration // the age of groups on which a denial is decided
+	retry     time.Duration // between renewals while no controller answers
+}
+
+func defaultLimits() limits {
+	return limits{
+		handshake: 10 * time.Second,
+		answer:    10 * time.Second,
+		body:      8 << 20,
+		pending:   512,
+		fresh:     5 * time.Minute,
+		stale:     15 * time.Minute,
+		groups:    5 * time.Second,
+		retry:     5 * time.Second,
+	}
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.windows_auth",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision finds the directories and checks the configuration against them.
+// Nothing touches the network.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	directories, err := h.open(ctx)
+	if err != nil {
+		return err
+	}
+	return h.furnish(ctx, directories)
+}
+
+// ServeHTTP lets a request pass with an identity, or answers it. The rule is
+// asked on every request, whatever the connection remembers.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	v := h.receive(w, r)
+	if err := v.admit(); err != nil {
+		return v.refuse(err)
+	}
+	v.expose()
+	v.recordAllow()
+	return next.ServeHTTP(w, r)
+}
+
+// Cleanup closes the handshakes that still wait.
+func (h *Handler) Cleanup() error {
+	if h.conns != nil {
+		h.conns.endAll()
+	}
+	return nil
+}
+
+// Interface guards.
+var (
+	_ caddy.Module                = (*Handler)(nil)
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

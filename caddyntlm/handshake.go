@@ -1,0 +1,67 @@
+package caddyntlm
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// handshake is an exchange that waits for its Type 3, with its deadline and
+// its place in the quota. It ends once: finished, closed or timed out. A nil
+// handshake is over.
+type handshake struct {
+	exchange identity.NTLMExchange
+	place    *quota
+	mu       sync.Mutex
+	timer    *time.Timer
+	over     bool
+}
+
+// arm starts the deadline. Nothing happens when the handshake is over already.
+func (h *handshake) arm(after time.Duration, late func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.over {
+		h.timer = time.AfterFunc(after, late)
+	}
+}
+
+// close ends the handshake and frees what it holds, at the controller too. It
+// may be called from any goroutine, more than once.
+func (h *handshake) close() {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	over := h.over
+	h.over = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+	h.mu.Unlock()
+	if over {
+		return
+	}
+	defer h.place.leave()
+	_ = h.exchange.Close()
+}
+
+// quota bounds how many handshakes are half-open: each may hold a connection
+// to a controller, and a stranger opens one with a single small request.
+type quota struct {
+	limit int64
+	taken atomic.Int64
+}
+
+// enter takes a place; false when there is none.
+func (q *quota) enter() bool {
+	if q.taken.Add(1) > q.limit {
+		q.taken.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (q *quota) leave() { q.taken.Add(-1) }

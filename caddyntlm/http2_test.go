@@ -1,0 +1,90 @@
+package caddyntlm
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// A-15.
+func TestHTTP2(t *testing.T) {
+	d := prepareDoor(t, func(d *door) { d.InsecureBasic = false })
+	d.server = newTLSServer(d)
+	t.Cleanup(d.close)
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own server
+	t.Cleanup(transport.CloseIdleConnections)
+	get := func(headers ...string) answer {
+		t.Helper()
+		r, err := http.NewRequest("GET", d.server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range headers {
+			key, value, _ := strings.Cut(h, ": ")
+			r.Header.Add(key, value)
+		}
+		response, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.ProtoMajor != 2 {
+			t.Fatalf("got %s, want HTTP/2", response.Proto)
+		}
+		return readAnswer(t, response)
+	}
+	offered := []string{"NTLM", `Basic realm="127.0.0.1", charset="UTF-8"`}
+	get().want(t, 401, offered...)
+	get(type1()).want(t, 401, offered...)
+	d.wantReason(t, identity.KindHTTP11Required)
+	get(type3(ntlmMessage(2, "x"), "alice", "secret-a")).want(t, 401, offered...)
+	if got := d.dir.challenges; got != 0 {
+		t.Errorf("got %d challenges issued on HTTP/2, want 0", got)
+	}
+	if got := d.logs.FilterMessage("NTLM needs HTTP/1.1").Len(); got != 1 {
+		t.Errorf("got %d warnings, want 1 a listener", got)
+	}
+	var wg sync.WaitGroup
+	for i := range 16 { // streams of several users on one connection
+		wg.Go(func() {
+			if i%2 == 0 {
+				get(basic("alice", "secret-a")).wantUser(t, "alice")
+				return
+			}
+			get(basic("bob", "secret-b")).wantUser(t, "bob")
+		})
+	}
+	wg.Wait()
+	get().want(t, 401, offered...)
+}
+
+// A-15: HTTP/3 brings no connection into the context of a request.
+func TestHTTP3(t *testing.T) {
+	d := prepareDoor(t, func(d *door) { d.InsecureBasic = false })
+	ask := func(header string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", "https://site.example.com/", nil)
+		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/3.0", 3, 0
+		if header != "" {
+			r.Header.Set("Authorization", strings.TrimPrefix(header, "Authorization: "))
+		}
+		w := httptest.NewRecorder()
+		d.handler().ServeHTTP(w, r)
+		return w
+	}
+	for _, header := range []string{"", type1(), type3(ntlmMessage(2, "x"), "alice", "secret-a"), basic("alice", "wrong")} {
+		w := ask(header)
+		answer{w.Result(), ""}.want(t, 401, both...)
+	}
+	for range 2 {
+		if w := ask(basic("alice", "secret-a")); w.Body.String() != "alice:" {
+			t.Errorf("got %d %q, want alice", w.Code, w.Body)
+		}
+	}
+	if got := d.dir.challenges; got != 0 {
+		t.Errorf("got %d challenges issued, want 0", got)
+	}
+}

@@ -1,0 +1,162 @@
+package caddyntlm
+
+import (
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// The log has one line a decision. Names that a client claims are quoted and
+// cut; tokens and passwords are no fields of anything here.
+
+const decision = "authentication"
+
+// maxClaimed is how many characters of a claimed name a log line holds.
+const maxClaimed = 64
+
+// recordAllow writes that a request was let in: at INFO for a log-in, else only
+// for those who debug.
+func (v *visit) recordAllow() {
+	level := zapcore.DebugLevel
+	if v.loggedIn {
+		level = zapcore.InfoLevel
+	}
+	if c := v.door.log.Check(level, decision); c != nil {
+		c.Write(v.fields("allow", "", nil)...)
+	}
+}
+
+// recordChallenge writes that a Type 2 went out.
+func (v *visit) recordChallenge() {
+	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
+		c.Write(v.fields("challenge", "type_2", nil)...)
+	}
+}
+
+// recordGone writes that the client left before it was answered.
+func (v *visit) recordGone(err error) {
+	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
+		c.Write(v.fields("gone", "client_gone", err)...)
+	}
+}
+
+// record writes that a request was refused.
+func (v *visit) record(o outcome, kind identity.Kind, err error) {
+	level := o.level
+	var more []zap.Field
+	if kind == identity.KindTooManyPending {
+		skipped, due := v.door.notices.pending.due(v.start)
+		if !due {
+			level = zapcore.DebugLevel
+		}
+		more = append(more, zap.Int64("skipped", skipped))
+	}
+	if c := v.door.log.Check(level, decision); c != nil {
+		c.Write(append(v.fields(o.event, kind.String(), err), more...)...)
+	}
+}
+
+// fields describes the decision; what is not known is left out.
+func (v *visit) fields(event, reason string, err error) []zap.Field {
+	remote, _, splitErr := net.SplitHostPort(v.r.RemoteAddr)
+	if splitErr != nil {
+		remote = v.r.RemoteAddr
+	}
+	user, verifier, server, claimed, hint := "", v.verifier, v.server, v.claimed, ""
+	if v.id != nil {
+		user, verifier, server = v.id.Logon(), v.id.Verifier, v.id.Server
+	}
+	if failure, ok := errors.AsType[*identity.Error](err); ok {
+		hint = failure.Hint
+		if claimed == (identity.Name{}) {
+			claimed = failure.Claimed
+		}
+		if server == "" {
+			server = failure.Server
+		}
+		if failure.Err == nil {
+			err = nil // the reason says it all
+		}
+	}
+	fields := make([]zap.Field, 0, 16)
+	fields = append(fields, zap.String("event", event))
+	for _, f := range [...]struct{ key, value string }{
+		{"reason", reason}, {"conn", v.conn.String()}, {"remote_ip", remote}, {"scheme", v.scheme.String()},
+		{"user_claimed", quoteClaimed(claimed)}, {"user", user}, {"verifier", verifier}, {"dc", server},
+		{"rule", v.rule}, {"method", v.r.Method}, {"path", v.r.URL.Path}, {"hint", hint},
+	} {
+		if f.value != "" {
+			fields = append(fields, zap.String(f.key, f.value))
+		}
+	}
+	if err != nil {
+		fields = append(fields, zap.Error(err))
+	}
+	return append(fields, zap.Duration("duration", v.door.now().Sub(v.start)))
+}
+
+// quoteClaimed makes a claimed name harmless for a log.
+func quoteClaimed(name identity.Name) string {
+	if name == (identity.Name{}) {
+		return ""
+	}
+	runes := []rune(name.String())
+	if len(runes) > maxClaimed {
+		runes = runes[:maxClaimed]
+	}
+	return strconv.Quote(string(runes))
+}
+
+// notices are the warnings that must not flood the log.
+type notices struct {
+	proxy, pending rarely
+	http2          sync.Map // by the port of the listener
+}
+
+const (
+	hintProxy = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, or let clients connect directly."
+	hintHTTP2 = "A client began NTLM on HTTP/2 or HTTP/3 and does not come back with HTTP/1.1 by itself; turn HTTP/2 off for it, or for this site."
+)
+
+// noticeProxy warns that connections are shared, once a minute.
+func (h *Handler) noticeProxy(now time.Time) {
+	if h.ntlm == nil {
+		return
+	}
+	if skipped, due := h.notices.proxy.due(now); due {
+		h.log.Warn("proxy seen, NTLM persistence off", zap.String("reason", identity.KindProxySeen.String()),
+			zap.Int64("skipped", skipped), zap.String("hint", hintProxy))
+	}
+}
+
+// noticeHTTP2 warns once a listener.
+func (h *Handler) noticeHTTP2(v *visit) {
+	port := localPort(v.r.Context())
+	if _, before := h.notices.http2.LoadOrStore(port, nil); !before {
+		h.log.Warn("NTLM needs HTTP/1.1", zap.String("reason", identity.KindHTTP11Required.String()),
+			zap.String("listener", port), zap.String("proto", v.r.Proto), zap.String("hint", hintHTTP2))
+	}
+}
+
+// rarely lets something happen once a minute and counts the other times.
+type rarely struct {
+	next    atomic.Int64 // unix nanoseconds
+	skipped atomic.Int64
+}
+
+func (o *rarely) due(now time.Time) (skipped int64, due bool) {
+	next := o.next.Load()
+	if now.UnixNano() < next || !o.next.CompareAndSwap(next, now.Add(time.Minute).UnixNano()) {
+		o.skipped.Add(1)
+		return 0, false
+	}
+	return o.skipped.Swap(0), true
+}

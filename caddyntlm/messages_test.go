@@ -1,0 +1,27 @@
+package caddyntlm
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+)
+
+// ntlmMessage is a message of a type that means something to a fakeDirectory
+// alone: the door looks at signature and type and at nothing else.
+func ntlmMessage(kind uint32, payload string) []byte {
+	message := binary.LittleEndian.AppendUint32([]byte("NTLMSSP\x00"), kind)
+	return append(message, payload...)
+}
+
+func authorization(scheme string, token []byte) string {
+	return "Authorization: " + scheme + " " + base64.StdEncoding.EncodeToString(token)
+}
+
+func type1() string { return authorization("NTLM", ntlmMessage(1, "negotiate")) }
+
+func type3(challenge []byte, user, password string) string {
+	return authorization("NTLM", ntlmMessage(3, string(challenge[12:])+"\x00"+user+"\x00"+password))
+}
+
+func basic(user, password string) string {
+	return authorization("Basic", []byte(user+":"+password))
+}

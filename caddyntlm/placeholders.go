@@ -1,0 +1,106 @@
+package caddyntlm
+
+import (
+	"context"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// answerVar is the request variable that holds the *visit which let the
+// request in. Nothing a client sends becomes a request variable, and whoever
+// overwrites it in the configuration leaves the request without an identity.
+const answerVar = "windows_auth"
+
+// placeholderPrefix is the beginning of every placeholder about the user.
+const placeholderPrefix = "http.auth.user."
+
+// answerOf is the visit that let a request in, or nil.
+func answerOf(ctx context.Context) *visit {
+	v, _ := caddyhttp.GetVar(ctx, answerVar).(*visit)
+	return v
+}
+
+// expose makes the visit the answer to every question about the user. The
+// provider is added once a request and looks the answer up when it is asked, so
+// that an inner windows_auth replaces the outer one's.
+func (v *visit) expose() {
+	ctx := v.r.Context()
+	_, before := caddyhttp.GetVar(ctx, answerVar).(*visit)
+	caddyhttp.SetVar(ctx, answerVar, v)
+	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	// What another authentication handler has set would be found first.
+	repl.DeleteByPrefix(placeholderPrefix)
+	if !before {
+		repl.Map(func(key string) (any, bool) { return answerOf(ctx).placeholder(key) })
+	}
+}
+
+// conceal takes the answer of an outer windows_auth back: a request that is
+// refused belongs to nobody.
+func (v *visit) conceal() {
+	ctx := v.r.Context()
+	if answerOf(ctx) != nil {
+		caddyhttp.SetVar(ctx, answerVar, (*visit)(nil))
+	}
+	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.DeleteByPrefix(placeholderPrefix)
+	}
+}
+
+// placeholder answers one question about the user.
+func (v *visit) placeholder(key string) (any, bool) {
+	word, ok := strings.CutPrefix(key, placeholderPrefix)
+	if !ok || v == nil {
+		return nil, false
+	}
+	switch word {
+	case "id":
+		return v.name, true
+	case "sam":
+		return v.id.SAM, true
+	case "domain":
+		return v.id.Domain, true
+	case "logon":
+		return v.id.Logon(), true
+	case "upn":
+		return v.id.UPN, true
+	case "dn":
+		return v.id.DN, true
+	case "sid":
+		return v.id.SID.String(), true
+	case "display_name":
+		return v.id.DisplayName, true
+	case "mail":
+		return v.id.Mail, true
+	case "groups":
+		return v.groups(), true
+	case "scheme":
+		return v.scheme.String(), true
+	case "verifier":
+		return v.id.Verifier, true
+	case "rule":
+		return v.rule, true
+	}
+	return nil, false
+}
+
+func (v *visit) groups() string {
+	names := make([]string, len(v.id.Groups))
+	for i, g := range v.id.Groups {
+		names[i] = g.Name
+	}
+	return strings.Join(names, ",")
+}
+
+// String is the user's name, where a configuration prints the variable.
+func (v *visit) String() string {
+	if v == nil || v.id == nil {
+		return ""
+	}
+	return v.id.Logon()
+}

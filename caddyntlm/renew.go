@@ -1,0 +1,88 @@
+package caddyntlm
+
+import (
+	"errors"
+	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+var errRetryLater = errors.New("no controller answered a moment ago")
+
+// age is how old what is known about the user is.
+func (v *visit) age() time.Duration { return v.start.Sub(v.id.At) }
+
+// keepCurrent renews a remembered identity that is no longer fresh. While no
+// controller answers it goes on being used until it is stale.
+func (v *visit) keepCurrent() error {
+	age := v.age()
+	if age <= v.door.limits.fresh {
+		return nil
+	}
+	err := v.renew()
+	if err != nil && technical(kindOf(err)) && age <= v.door.limits.stale {
+		return nil
+	}
+	return err
+}
+
+// renew asks again who the user is. What can no longer be vouched for is
+// forgotten; a controller that is down proves nothing, and is not asked again
+// at once.
+func (v *visit) renew() error {
+	if v.conn != nil && v.start.UnixNano() < v.conn.retryAt.Load() {
+		return identity.Fail(identity.KindUnavailable, errRetryLater)
+	}
+	final := v.loggedIn
+	err := v.ask()
+	switch {
+	case err == nil:
+	case technical(kindOf(err)):
+		if v.conn != nil {
+			v.conn.retryAt.Store(v.start.Add(v.door.limits.retry).UnixNano())
+		}
+	case !final:
+		v.forget()
+	}
+	return err
+}
+
+// ask asks the directory. With a password at hand the controller is asked about
+// that once more, which is the better proof and needs no service account.
+func (v *visit) ask() error {
+	if v.scheme == schemeBasic && !v.loggedIn {
+		return v.verifyPassword()
+	}
+	ctx, cancel := v.deadline()
+	defer cancel()
+	id, err := v.from.Refresh(ctx, v.id)
+	switch {
+	case err != nil:
+		return err
+	case id == nil:
+		return identity.Fail(identity.KindInternal, errNoIdentity)
+	case id.SID != v.id.SID || id.Directory != v.id.Directory:
+		return identity.Fail(identity.KindMismatch, errOther)
+	}
+	v.id = id
+	v.keep()
+	return nil
+}
+
+// keep puts a renewed identity in the place of the old one.
+func (v *visit) keep() {
+	if v.scheme == schemeBasic {
+		v.conn.remember(v.print, v.id)
+		return
+	}
+	v.conn.step(v.from.Key(), eventRenewed, held{id: v.id})
+}
+
+// forget makes the connection forget the user.
+func (v *visit) forget() {
+	if v.scheme == schemeBasic {
+		v.conn.remember(v.print, nil)
+		return
+	}
+	v.conn.step(v.from.Key(), eventForget, held{})
+}

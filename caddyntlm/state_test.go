@@ -1,0 +1,202 @@
+package caddyntlm
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// What each event may ask for. An event must never ask for anything else,
+// whatever the phase.
+var allowed = map[event][]action{
+	eventNothing:      {doChallenge, doIdentify},
+	eventNegotiate:    {doStart, doRefuse},
+	eventAuthenticate: {doFinish, doRefuse},
+	eventBasic:        {doPassword},
+	eventMisuse:       {doRefuse},
+	eventIssued:       {doKeep, doNothing},
+	eventAccepted:     {doKeep, doNothing},
+	eventRefused:      {doNothing},
+	eventRenewed:      {doKeep, doNothing},
+	eventForget:       {doNothing},
+	eventDeadline:     {doNothing},
+	eventBar:          {doNothing},
+}
+
+func TestTransitions(t *testing.T) {
+	for p := range phases {
+		for e := range events {
+			got := transitions[p][e]
+			if !contains(allowed[e], got.do) {
+				t.Errorf("phase %d, event %d: got action %d", p, e, got.do)
+			}
+			if p == phaseBarred && got.next != phaseBarred {
+				t.Errorf("event %d leads out of phaseBarred", e)
+			}
+			if got.do == doIdentify && p != phaseAuthenticated {
+				t.Errorf("phase %d identifies somebody", p)
+			}
+			if got.next == phaseAuthenticated && p != phaseAuthenticated && e != eventAccepted {
+				t.Errorf("phase %d, event %d: somebody is authenticated without being accepted", p, e)
+			}
+			if got.next == phaseChallenged && p != phaseChallenged && e != eventIssued {
+				t.Errorf("phase %d, event %d: challenged without a Type 2", p, e)
+			}
+			if e == eventMisuse && got.next != phaseNew && p != phaseBarred {
+				t.Errorf("phase %d survives misuse", p)
+			}
+		}
+	}
+}
+
+func contains(list []action, a action) bool {
+	for _, x := range list {
+		if x == a {
+			return true
+		}
+	}
+	return false
+}
+
+// Only the phase that may hold something holds it, after any events.
+func TestSeatHoldsWhatItsPhaseMay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := seat{}
+		for range rapid.IntRange(1, 40).Draw(t, "events") {
+			e := event(rapid.IntRange(0, int(events)-1).Draw(t, "event"))
+			brought := held{}
+			switch e {
+			case eventIssued:
+				brought.handshake = &handshake{}
+			case eventAccepted, eventRenewed:
+				brought.id = &identity.Identity{}
+			case eventDeadline:
+				brought.handshake = s.held.handshake
+				if rapid.Bool().Draw(t, "older") {
+					brought.handshake = &handshake{}
+				}
+			}
+			before, phase := s.held.handshake, s.phase
+			do, left := s.apply(e, brought)
+			if before != nil && s.held.handshake != before && left.handshake != before {
+				t.Fatalf("event %d lost a handshake", e)
+			}
+			if e == eventDeadline && brought.handshake != before && s.phase != phase {
+				t.Fatalf("the deadline of another exchange moved phase %d", phase)
+			}
+			if do == doFinish && left.handshake == nil {
+				t.Fatal("got nothing to finish")
+			}
+			if (s.held.handshake != nil) != (s.phase == phaseChallenged) {
+				t.Fatalf("phase %d, handshake %v", s.phase, s.held.handshake)
+			}
+			if (s.held.id != nil) != (s.phase == phaseAuthenticated) {
+				t.Fatalf("phase %d, identity %v", s.phase, s.held.id)
+			}
+		}
+	})
+}
+
+// model is what a connection must do, told in the plainest way.
+type model struct {
+	user    string // known on the connection
+	pending []byte // the challenge that waits for its answer
+	proxied bool
+	closed  bool
+}
+
+// Random requests on several connections, against the model.
+func TestConnectionsAgainstModel(t *testing.T) {
+	d := newDoor(t, nil)
+	words := map[string]string{"alice": "secret-a", "bob": "secret-b"}
+	rapid.Check(t, func(rt *rapid.T) {
+		const connections = 3
+		clients := make([]*client, connections)
+		models := make([]*model, connections)
+		stop := func(i int) {
+			if clients[i] != nil {
+				_ = clients[i].nc.Close()
+			}
+		}
+		for i := range clients {
+			clients[i], models[i] = d.dial(t), &model{}
+			defer func() { stop(i) }()
+		}
+		for range rapid.IntRange(1, 25).Draw(rt, "requests") {
+			i := rapid.IntRange(0, connections-1).Draw(rt, "connection")
+			if models[i].closed {
+				stop(i)
+				clients[i], models[i] = d.dial(t), &model{}
+			}
+			user := rapid.SampledFrom([]string{"alice", "bob"}).Draw(rt, "user")
+			good := rapid.Bool().Draw(rt, "good")
+			password := words[user]
+			if !good {
+				password = "wrong"
+			}
+			do := rapid.SampledFrom([]string{"nothing", "nothing", "type1", "type1", "type3", "type3", "type3", "type2", "basic", "bearer", "two", "proxy", "junk"}).Draw(rt, "request")
+			other := models[(i+1)%connections].pending
+			header, status, sees := models[i].expect(do, user, password, good, rapid.Bool().Draw(rt, "stolen"), other)
+			got := clients[i].get(header...)
+			if got.StatusCode != status || status == 200 && got.text != sees+":" {
+				rt.Fatalf("connection %d, %s %s %v: got %d %q, want %d %q", i, do, user, good, got.StatusCode, got.text, status, sees)
+			}
+			if do == "type1" && !models[i].proxied {
+				if models[i].pending = got.challenge(); models[i].pending == nil {
+					rt.Fatalf("got %v, want a Type 2", got.Header)
+				}
+			}
+		}
+	})
+}
+
+// expect moves the model by one request and tells headers, status and user.
+func (m *model) expect(do, user, password string, good, stolen bool, other []byte) (headers []string, status int, sees string) {
+	pending, known := m.pending, m.user
+	m.pending = nil // every request ends a handshake that it does not go on with
+	switch do {
+	case "nothing":
+		if known != "" {
+			return nil, 200, known
+		}
+		return nil, 401, ""
+	case "basic":
+		if good {
+			return []string{basic(user, password)}, 200, user
+		}
+		return []string{basic(user, password)}, 401, ""
+	case "type3":
+		answered := pending
+		if stolen && other != nil {
+			answered = other
+		}
+		m.user = ""
+		if answered == nil {
+			answered = ntlmMessage(2, "none")
+		}
+		if !m.proxied && pending != nil && string(answered) == string(pending) && good {
+			m.user = user
+			return []string{type3(answered, user, password)}, 200, user
+		}
+		return []string{type3(answered, user, password)}, 401, ""
+	}
+	m.user = ""
+	switch do {
+	case "type1":
+		return []string{type1()}, 401, ""
+	case "type2":
+		return []string{authorization("NTLM", ntlmMessage(2, "x"))}, 401, ""
+	case "junk":
+		return []string{authorization("NTLM", []byte("junk"))}, 401, ""
+	case "bearer":
+		return []string{"Authorization: Bearer x"}, 401, ""
+	case "two":
+		m.closed = true
+		return []string{type1(), basic(user, password)}, 400, ""
+	default: // proxy
+		m.proxied = true
+		return []string{"Via: 1.1 squid"}, 401, ""
+	}
+}

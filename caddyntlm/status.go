@@ -1,0 +1,102 @@
+package caddyntlm
+
+import (
+	"net/http"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// outcome is what a kind of failure means over HTTP.
+type outcome struct {
+	status int
+	text   string // for the client: it learns no more than this
+	event  string // for the log
+	level  zapcore.Level
+	close  bool // the connection ends with the answer
+}
+
+// A kind of each sort; only logIn carries challenges, only unavailable carries
+// Retry-After.
+var (
+	logIn         = outcome{http.StatusUnauthorized, "log in", "challenge", zapcore.DebugLevel, false}
+	wrong         = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.InfoLevel, false}
+	suspicious    = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.WarnLevel, false}
+	misconfigured = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.ErrorLevel, false}
+	malformed     = outcome{http.StatusBadRequest, "bad Authorization header", "refuse", zapcore.WarnLevel, true}
+	tooLarge      = outcome{http.StatusRequestEntityTooLarge, "request body too large during a log-in", "refuse", zapcore.WarnLevel, true}
+	forbidden     = outcome{http.StatusForbidden, "not allowed", "deny", zapcore.InfoLevel, false}
+	unavailable   = outcome{http.StatusServiceUnavailable, "authentication is not available now", "fail", zapcore.WarnLevel, false}
+	broken        = outcome{http.StatusServiceUnavailable, "authentication is not available now", "fail", zapcore.ErrorLevel, false}
+	internal      = outcome{http.StatusInternalServerError, "internal error", "fail", zapcore.ErrorLevel, false}
+)
+
+// outcomes is the one table from a kind of failure to HTTP.
+var outcomes = map[identity.Kind]outcome{
+	identity.KindInternal: internal,
+
+	identity.KindNoCredentials:  logIn,
+	identity.KindMalformed:      malformed,
+	identity.KindOversize:       malformed,
+	identity.KindBadToken:       wrong,
+	identity.KindState:          wrong,
+	identity.KindScheme:         wrong,
+	identity.KindBodyTooLarge:   tooLarge,
+	identity.KindHTTP11Required: wrong,
+	identity.KindProxySeen:      wrong,
+	identity.KindNotPersistent:  wrong,
+	identity.KindAnonymous:      suspicious,
+	identity.KindNTLMv1:         suspicious,
+	identity.KindEmptyPassword:  wrong,
+	identity.KindBadName:        suspicious,
+
+	identity.KindBadCredentials:  wrong,
+	identity.KindGuestMapped:     suspicious,
+	identity.KindMismatch:        suspicious,
+	identity.KindDisabled:        wrong,
+	identity.KindAccountExpired:  wrong,
+	identity.KindLocked:          wrong,
+	identity.KindPasswordExpired: wrong,
+	identity.KindMustChange:      wrong,
+	identity.KindLogonHours:      wrong,
+	identity.KindWorkstation:     wrong,
+	identity.KindRestricted:      wrong,
+	identity.KindAmbiguous:       misconfigured,
+	identity.KindNotFound:        wrong,
+
+	identity.KindDenied:     forbidden,
+	identity.KindNoIdentity: internal,
+
+	identity.KindUnavailable:      unavailable,
+	identity.KindBusy:             unavailable,
+	identity.KindTimeout:          unavailable,
+	identity.KindTLS:              broken,
+	identity.KindProtocol:         broken,
+	identity.KindSigningRequired:  broken,
+	identity.KindClientSigning:    broken,
+	identity.KindChannelBinding:   broken,
+	identity.KindNTLMBlocked:      broken,
+	identity.KindServiceAccount:   broken,
+	identity.KindCannotRefresh:    logIn,
+	identity.KindTooManyPending:   unavailable,
+	identity.KindHandshakeTimeout: wrong,
+}
+
+// outcomeOf looks a kind up. A kind that the table does not know is an internal
+// error. Whom NTLM has proven and no base DN holds is known and not allowed; a
+// Basic client may have mistyped the name.
+func outcomeOf(kind identity.Kind, s scheme) outcome {
+	if kind == identity.KindNotFound && s == schemeNTLM {
+		return forbidden
+	}
+	if o, ok := outcomes[kind]; ok {
+		return o
+	}
+	return internal
+}
+
+// technical reports whether nobody's credential is to blame for a kind.
+func technical(kind identity.Kind) bool {
+	return outcomeOf(kind, schemeNone).status == http.StatusServiceUnavailable
+}

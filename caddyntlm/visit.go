@@ -1,0 +1,216 @@
+package caddyntlm
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+)
+
+// visit is one request at the door. Once it is let in, the visit is what later
+// handlers and placeholders ask.
+type visit struct {
+	door  *Handler
+	w     http.ResponseWriter
+	r     *http.Request
+	start time.Time
+
+	conn    *conn         // nil on HTTP/3
+	seated  *conn         // conn where it may hold an identity, else nil
+	barrier identity.Kind // why no handshake can begin; noBarrier where one can
+
+	credential credential
+	print      fingerprint // of a Basic credential
+
+	id       *identity.Identity
+	name     string    // of id, for the application
+	from     directory // that knows id
+	scheme   scheme
+	loggedIn bool // in this very request
+	rule     string
+
+	claimed  identity.Name // for the log
+	verifier string
+	server   string
+}
+
+// noBarrier is the barrier of a connection fit for handshakes.
+const noBarrier identity.Kind = 0
+
+var (
+	errNoPrincipal = errors.New("a verifier gave neither a principal nor an error")
+	errNoIdentity  = errors.New("a directory gave neither an identity nor an error")
+	errOther       = errors.New("the directory answered about somebody else")
+	errNobody      = errors.New("nobody is logged in")
+	errNameless    = errors.New("the directory has no such attribute for this account")
+)
+
+// receive looks at the connection that a request came on.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
+	v := &visit{door: h, w: w, r: r, start: h.now(), conn: connOf(r.Context())}
+	if throughProxy(r) {
+		v.conn.share()
+		v.barrier = identity.KindProxySeen
+		h.noticeProxy(v.start)
+	}
+	switch {
+	case v.barrier != noBarrier:
+	case v.conn.isShared():
+		v.barrier = identity.KindProxySeen
+	case r.ProtoMajor != 1:
+		v.barrier = identity.KindHTTP11Required
+	case v.conn == nil || !r.ProtoAtLeast(1, 1):
+		v.barrier = identity.KindNotPersistent
+	default:
+		if h.ntlm != nil {
+			v.seated = v.conn
+		}
+		if r.Close {
+			v.barrier = identity.KindNotPersistent
+		}
+	}
+	return v
+}
+
+// admit finds out who is there and whether they may come in.
+func (v *visit) admit() error {
+	err := v.identify()
+	if err == nil {
+		err = v.checkName()
+	}
+	if err == nil {
+		err = v.decide(v.door.rule)
+	}
+	if err == nil && v.credential.scheme != schemeNone {
+		// The credential was for this door. The application must not see a
+		// password or token, and a proxy behind would take it for its own.
+		v.r.Header.Del("Authorization")
+	}
+	return err
+}
+
+func (v *visit) identify() error {
+	var err error
+	v.credential, err = parseAuthorization(v.r.Header["Authorization"])
+	v.scheme, v.claimed = v.credential.scheme, v.credential.name
+	if err != nil {
+		v.step(eventMisuse, held{})
+		return err
+	}
+	if v.scheme == schemeNone {
+		return v.identifyKnown()
+	}
+	if !slices.Contains(v.door.offered, v.scheme) {
+		return v.misuse(identity.KindScheme, nil)
+	}
+	if v.scheme == schemeNTLM {
+		return v.identifyNTLM()
+	}
+	return v.identifyBasic()
+}
+
+// identifyKnown serves a request without Authorization.
+func (v *visit) identifyKnown() error {
+	if outer := answerOf(v.r.Context()); outer != nil && v.door.has(outer.from) {
+		// An outer windows_auth knows the same directory and has taken the
+		// credential out of the request.
+		v.conn, v.id, v.from, v.scheme = outer.conn, outer.id, outer.from, outer.scheme
+		v.credential.password, v.print = outer.credential.password, outer.print
+		v.claimed, v.loggedIn = outer.claimed, outer.loggedIn
+		v.verifier, v.server = outer.verifier, outer.server
+		return nil
+	}
+	do, known := v.step(eventNothing, held{})
+	if do != doIdentify {
+		return identity.Fail(identity.KindNoCredentials, nil)
+	}
+	v.id, v.from, v.scheme = known.id, v.door.ntlm, schemeNTLM
+	return v.keepCurrent()
+}
+
+func (h *Handler) has(d directory) bool {
+	return slices.ContainsFunc(h.directories, func(own directory) bool { return own.Key() == d.Key() })
+}
+
+// checkName refuses whom the configured format of names leaves nameless: an
+// empty name is how applications know a stranger.
+func (v *visit) checkName() error {
+	if v.name = v.door.nameOf(v.id); v.name != "" {
+		return nil
+	}
+	return &identity.Error{
+		Kind: identity.KindInternal,
+		Hint: "Choose another username format for this site, or give the account the attribute.",
+		Err:  errNameless,
+	}
+}
+
+// decide asks a rule. Before a denial the groups are asked for again, unless
+// they were read a moment ago.
+func (v *visit) decide(rule *policy.Policy) error {
+	decision := rule.Decide(v.id, v.door.scope)
+	if !decision.Allow && v.age() > v.door.limits.groups {
+		final := v.loggedIn // straight after a log-in nothing newer can be had
+		err := v.renew()
+		switch {
+		case err == nil:
+			decision = rule.Decide(v.id, v.door.scope)
+		case !final || kindOf(err) != identity.KindCannotRefresh:
+			return err
+		}
+	}
+	v.rule = decision.Rule
+	if !decision.Allow {
+		return identity.Fail(identity.KindDenied, nil)
+	}
+	return nil
+}
+
+// step moves the seat of the directory that serves NTLM.
+func (v *visit) step(e event, brought held) (action, held) {
+	key := ""
+	if v.door.ntlm != nil {
+		key = v.door.ntlm.Key()
+	}
+	return v.seated.step(key, e, brought)
+}
+
+// misuse ends what the connection remembered and says why.
+func (v *visit) misuse(kind identity.Kind, err error) error {
+	v.step(eventMisuse, held{})
+	return identity.Fail(kind, err)
+}
+
+// deadline bounds all that is asked on behalf of the request.
+func (v *visit) deadline() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(v.r.Context(), v.door.limits.answer)
+}
+
+// resolve asks a directory about somebody just proven.
+func (v *visit) resolve(ctx context.Context, p *identity.Principal) error {
+	if p == nil {
+		return identity.Fail(identity.KindInternal, errNoPrincipal)
+	}
+	defer func() { _ = p.Close() }()
+	v.verifier, v.server = p.Verifier(), p.Server()
+	if v.claimed == (identity.Name{}) {
+		v.claimed = p.Claimed()
+	}
+	id, err := v.from.Resolve(ctx, p)
+	switch {
+	case err != nil:
+		return err
+	case id == nil:
+		return identity.Fail(identity.KindInternal, errNoIdentity)
+	case !p.SID().IsZero() && p.SID() != id.SID:
+		return identity.Fail(identity.KindMismatch, errOther)
+	case id.SID.IsNobody():
+		return identity.Fail(identity.KindGuestMapped, nil)
+	}
+	v.id, v.loggedIn = id, true
+	return nil
+}
