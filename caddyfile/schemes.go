@@ -53,7 +53,7 @@ func (a *handler) checkSchemes() error {
 // verifiers are the names of a directory's verifiers.
 func verifiers(d *caddyldap.Directory) []string {
 	if len(d.VerifyRaw) == 0 {
-		return []string{"bind", "relay"}
+		return caddyldap.DefaultVerifiers()
 	}
 	names := make([]string, len(d.VerifyRaw))
 	for i, raw := range d.VerifyRaw {

@@ -120,7 +120,7 @@ func (x *exchange) prove(ctx context.Context, authenticate []byte, m *ntlm.Authe
 		return nil, diagnose(c.server, relaying, err)
 	}
 	c.open()
-	p, err := x.directory.whois(ctx, c, claimed, "relay")
+	p, err := x.directory.whois(ctx, c, claimed, nameRelay)
 	if err != nil && !c.secure && m.Flags&(ntlm.NegotiateSign|ntlm.NegotiateSeal) != 0 && unanswered(err) {
 		return nil, x.clientSigning() // the controller now talks sealed, and we have no key
 	}

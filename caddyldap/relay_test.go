@@ -19,7 +19,8 @@ func TestNTLM(t *testing.T) {
 	}{
 		{"right", ntlm.Client{Domain: "EXAMPLE", User: "alice", Password: "Secr3t-alice"}, 0, "alice"},
 		{"no domain", ntlm.Client{User: "alice", Password: "Secr3t-alice"}, 0, "alice"},
-		{"foreign domain proves nothing", ntlm.Client{Domain: "OTHER", User: "alice", Password: "Secr3t-alice"}, 0, "alice"},
+		{"DNS domain", ntlm.Client{Domain: "example.test", User: "alice", Password: "Secr3t-alice"}, 0, "alice"},
+		{"foreign domain", ntlm.Client{Domain: "OTHER", User: "alice", Password: "Secr3t-alice"}, identity.KindMismatch, ""},
 		{"UPN", ntlm.Client{User: "bob.baker@example.test", Password: "Secr3t-bob"}, 0, "bob"},
 		{"wrong password", ntlm.Client{User: "alice", Password: "wrong"}, identity.KindBadCredentials, ""},
 		{"disabled", ntlm.Client{User: "disabled", Password: "Secr3t-disabled"}, identity.KindDisabled, ""},

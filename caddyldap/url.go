@@ -37,16 +37,25 @@ func ParseServer(raw string) (URL, error) {
 		u.TLS, u.Port = true, ldap.DefaultLdapsPort
 	case "ldap":
 	default:
-		return URL{}, fmt.Errorf("server %s: %s:// is not spoken here; write ldaps://host or ldap://host", raw, scheme)
+		return URL{}, fmt.Errorf("server %s: %s:// is not spoken here; write ldaps://host or ldap://host", shown(raw), scheme)
 	}
 	authority, path, _ := strings.Cut(rest, "/")
 	if err := u.parseAuthority(authority); err != nil {
-		return URL{}, fmt.Errorf("server %s: %w", raw, err)
+		return URL{}, fmt.Errorf("server %s: %w", shown(raw), err)
 	}
 	if err := u.parsePath(path); err != nil {
-		return URL{}, fmt.Errorf("server %s: %w", raw, err)
+		return URL{}, fmt.Errorf("server %s: %w", shown(raw), err)
 	}
 	return u, nil
+}
+
+// shown is a URL for an error: one that may hold a password shows no more than
+// what comes after it.
+func shown(raw string) string {
+	if at := strings.LastIndexByte(raw, '@'); at >= 0 {
+		return "…" + raw[at:]
+	}
+	return raw
 }
 
 func (u *URL) parseAuthority(text string) error {

@@ -18,6 +18,16 @@ type Verifier interface {
 	Attach(d *Directory) error
 }
 
+// DefaultVerifiers are the names of those that serve a directory which names
+// none.
+func DefaultVerifiers() []string { return []string{nameBind, nameRelay} }
+
+// The verifiers' names in the configuration.
+const (
+	nameBind  = "bind"
+	nameRelay = "relay"
+)
+
 // Serves reports what a verifier, named as in the configuration, can decide:
 // passwords (Basic) and NTLM. Both are false for one that does not exist.
 func Serves(verifier string) (password, ntlm bool) {

@@ -20,7 +20,7 @@ type Bind struct {
 
 // CaddyModule returns the Caddy module information.
 func (Bind) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: Namespace + ".bind", New: func() caddy.Module { return new(Bind) }}
+	return caddy.ModuleInfo{ID: Namespace + "." + nameBind, New: func() caddy.Module { return new(Bind) }}
 }
 
 // Attach implements Verifier.
@@ -52,7 +52,7 @@ func (b *Bind) verify(ctx context.Context, name identity.Name, password identity
 	if err != nil {
 		return nil, err
 	}
-	return d.whois(ctx, c, name, "bind")
+	return d.whois(ctx, c, name, nameBind)
 }
 
 // bind connects and binds by name and password. Each bind has a connection of

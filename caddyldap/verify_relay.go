@@ -23,7 +23,7 @@ type Relay struct {
 
 // CaddyModule returns the Caddy module information.
 func (Relay) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: Namespace + ".relay", New: func() caddy.Module { return new(Relay) }}
+	return caddy.ModuleInfo{ID: Namespace + "." + nameRelay, New: func() caddy.Module { return new(Relay) }}
 }
 
 // Attach implements Verifier.

@@ -22,14 +22,11 @@ func (w *witness) fromWhoAmI(ctx context.Context, claimed identity.Name, verifie
 		return w.fromAuthzID(ctx, who.AuthzID)
 	case !isResult(err):
 		return nil, err
-	case verifier != "bind":
+	case verifier != nameBind:
 		return nil, &identity.Error{
 			Kind: identity.KindMismatch, Err: errors.New("the server says neither tokenGroups nor who is bound"),
 			Hint: "the server cannot say whom it let in by NTLM: write verify bind alone",
 		}
-	}
-	if claimed.Domain != "" && !w.directory.isOwn(claimed.Domain) {
-		return nil, identity.Fail(identity.KindMismatch, fmt.Errorf("%q is not this directory's domain, and the server does not say who is bound", claimed.Domain))
 	}
 	return w.found(w.directory.find(ctx, w.conn, w.root, claimed))
 }

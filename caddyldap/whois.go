@@ -36,8 +36,9 @@ func (w *witness) Close() error {
 // whois asks a controller whom it has let in on a connection, and makes the
 // Principal. It takes the connection over, whatever comes of it.
 //
-// What the client wrote is not asked about as long as the controller can say
-// better: OTHER\alice with the right password passes at many a controller.
+// What the client wrote decides nothing, but a domain in it that is not this
+// directory's is refused: OTHER\alice with alice's password passes at many a
+// controller, and whoever that is, they do not claim to be our alice.
 func (d *Directory) whois(ctx context.Context, c *conn, claimed identity.Name, verifier string) (*identity.Principal, error) {
 	w := &witness{directory: d, conn: c}
 	if err := w.ask(ctx, claimed, verifier); err != nil {
@@ -55,6 +56,9 @@ func (w *witness) ask(ctx context.Context, claimed identity.Name, verifier strin
 	}
 	if err := w.directory.learn(ctx, w.conn, w.root); err != nil {
 		return err
+	}
+	if claimed.Domain != "" && !w.directory.isOwn(claimed.Domain) {
+		return w.directory.foreign(claimed.Domain)
 	}
 	if len(w.root.token) > 0 {
 		w.person, err = w.directory.fromToken(ctx, w.conn, w.root)
@@ -103,6 +107,15 @@ func (d *Directory) fromToken(ctx context.Context, c *conn, root rootDSE) (perso
 	}
 	p.groups, p.whole = d.groupsOf(root.token, p.sid, entries), true
 	return p, nil
+}
+
+// foreign is the error of a name that claims another domain.
+func (d *Directory) foreign(domain string) error {
+	return &identity.Error{
+		Kind: identity.KindMismatch,
+		Err:  fmt.Errorf("the client claims domain %.64q, and the controller's is %s", domain, d.netBIOS()),
+		Hint: "log in as " + d.netBIOS() + `\user, or without a domain; where the domain has another NetBIOS name than that, write domain`,
+	}
 }
 
 func guestMapped(sid identity.SID) error {

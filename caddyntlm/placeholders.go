@@ -90,9 +90,11 @@ func (v *visit) placeholder(key string) (any, bool) {
 }
 
 func (v *visit) groups() string {
-	names := make([]string, len(v.id.Groups))
-	for i, g := range v.id.Groups {
-		names[i] = g.Name
+	names := make([]string, 0, len(v.id.Groups))
+	for _, g := range v.id.Groups {
+		if g.Name != "" { // Everyone, Authenticated Users and the like have a SID alone
+			names = append(names, g.Name)
+		}
 	}
 	return strings.Join(names, ",")
 }

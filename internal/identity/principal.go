@@ -4,7 +4,7 @@ import "io"
 
 // Principal is somebody whom a verifier has proven, and nothing else: only a
 // verifier's own answer makes one (a test of the house keeps the list of
-// callers of Prove). It is not yet known what the directory says about them;
+// files that call Prove). It is not yet known what the directory says about them;
 // Directory.Resolve finds that out and closes it.
 type Principal struct {
 	sid      SID
