@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -183,4 +184,25 @@ func eachGoFile(t *testing.T, visit func(path string, file *ast.File)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestSpecificationsAreListed: whoever reads docs/protocols.md finds every
+// specification that the code cites.
+func TestSpecificationsAreListed(t *testing.T) {
+	page, err := os.ReadFile("docs/protocols.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cited := regexp.MustCompile(`\[MS-[A-Z0-9]+\]|\bRFC \d+`)
+	eachGoFile(t, func(path string, _ *ast.File) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range cited.FindAllString(string(text), -1) {
+			if path != "house_test.go" && !strings.Contains(string(page), name) {
+				t.Errorf("%s cites %s, which docs/protocols.md does not list", path, name)
+			}
+		}
+	})
 }

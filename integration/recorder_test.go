@@ -19,10 +19,10 @@ import (
 // recorder stands between the plugin and a controller, ends the TLS of both and
 // keeps what either says.
 type recorder struct {
-	URL, CertFile        string
-	mu                   sync.Mutex
-	fromUs, fromDC       bytes.Buffer
-	connections, current int
+	URL, CertFile  string
+	mu             sync.Mutex
+	fromUs, fromDC bytes.Buffer
+	connections    int
 }
 
 func record(t *testing.T, controller string) *recorder {
