@@ -23,9 +23,10 @@ type recorder struct {
 	mu             sync.Mutex
 	fromUs, fromDC bytes.Buffer
 	connections    int
+	hide           []string // words that the controller gets to read misspelt
 }
 
-func record(t *testing.T, controller string) *recorder {
+func record(t *testing.T, controller string, hide ...string) *recorder {
 	t.Helper()
 	certFile, keyFile := certificate(t, t.TempDir())
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -43,7 +44,7 @@ func record(t *testing.T, controller string) *recorder {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 
-	r := &recorder{URL: "ldaps://" + listener.Addr().String(), CertFile: certFile}
+	r := &recorder{URL: "ldaps://" + listener.Addr().String(), CertFile: certFile, hide: hide}
 	var pipes sync.WaitGroup
 	pipes.Go(func() {
 		for {
@@ -71,12 +72,26 @@ func (r *recorder) pipe(client net.Conn, controller string, config *tls.Config) 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(io.MultiWriter(upstream, r.keep(&r.fromUs)), client)
+		_, _ = io.Copy(io.MultiWriter(misspelling{upstream, r.hide}, r.keep(&r.fromUs)), client)
 		upstream.Close()
 	}()
 	_, _ = io.Copy(io.MultiWriter(client, r.keep(&r.fromDC)), upstream)
 	client.Close()
 	<-done
+}
+
+// misspelling turns each hidden word's last letter into a 9 on the way, so
+// that the controller does not know it: lengths stay as they were.
+type misspelling struct {
+	to   io.Writer
+	hide []string
+}
+
+func (m misspelling) Write(b []byte) (int, error) {
+	for _, word := range m.hide {
+		b = bytes.ReplaceAll(b, []byte(word), []byte(word[:len(word)-1]+"9"))
+	}
+	return m.to.Write(b)
 }
 
 type keeper struct {
@@ -149,6 +164,13 @@ func TestConnectionsAreNotReused(t *testing.T) {
 	if got := r.count() - before; got < 2 {
 		t.Errorf("two users shared %d connection to the controller", got)
 	}
+}
+
+// sent is how many bytes came from us, TLS aside.
+func (r *recorder) sent() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fromUs.Len()
 }
 
 func (r *recorder) count() int {

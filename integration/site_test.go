@@ -191,8 +191,14 @@ func (e entry) text(field string) string {
 	return text
 }
 
-// decisions are the log's lines of one event of the door, oldest first.
+// decisions are the log's lines of the door, oldest first.
 func (s *site) decisions(t *testing.T) []entry {
+	t.Helper()
+	return s.lines(t, "http.handlers.windows_auth")
+}
+
+// lines are the log's lines of one logger, oldest first.
+func (s *site) lines(t *testing.T, logger string) []entry {
 	t.Helper()
 	file, err := os.Open(s.logPath)
 	if err != nil {
@@ -204,7 +210,7 @@ func (s *site) decisions(t *testing.T) []entry {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && strings.HasPrefix(e.text("logger"), "http.handlers.windows_auth") {
+		if json.Unmarshal(lines.Bytes(), &e) == nil && strings.HasPrefix(e.text("logger"), logger) {
 			found = append(found, e)
 		}
 	}

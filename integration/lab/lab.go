@@ -103,6 +103,12 @@ func (l *Lab) Replicate() error { return l.run("replicate", l.Dir) }
 // Unlock ends a lockout and clears the count of wrong passwords, at both.
 func (l *Lab) Unlock(sam string) error { return l.run("unlock", l.Dir, sam) }
 
+// SambaTool runs samba-tool beside controller n, as "group", "addmembers",
+// "HR", "bob".
+func (l *Lab) SambaTool(n int, arguments ...string) error {
+	return l.run(append([]string{"shell", l.Dir, strconv.Itoa(n), "samba-tool"}, arguments...)...)
+}
+
 // StrongAuth sets Samba's `ldap server require strong auth` to no,
 // allow_sasl_over_tls (as it is at first) or yes, and restarts both.
 func (l *Lab) StrongAuth(value string) error { return l.run("strong-auth", l.Dir, value) }
