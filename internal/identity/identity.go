@@ -36,6 +36,7 @@ type Identity struct {
 	byName map[string][]int // folded name to places in Groups
 	byDN   map[string]struct{}
 	folded Folded
+	hidden bool
 }
 
 // Folded holds the account's names in the form in which they are compared.
@@ -54,6 +55,9 @@ func New(a Account, foldDN func(string) string) *Identity {
 		},
 	}
 	for i, g := range a.Groups {
+		if g.Name == "" && !a.SID.IsZero() && g.SID.Domain() == a.SID.Domain() {
+			id.hidden = true
+		}
 		if !g.SID.IsZero() {
 			id.bySID[g.SID] = struct{}{}
 		}
@@ -70,6 +74,10 @@ func New(a Account, foldDN func(string) string) *Identity {
 
 // Folded gives the account's names ready to compare.
 func (id *Identity) Folded() *Folded { return &id.folded }
+
+// HidesGroups reports whether the account is in a group of its own domain
+// whose name could not be read. Nobody can say then which names it is not in.
+func (id *Identity) HidesGroups() bool { return id.hidden }
 
 // InSID reports whether the account or one of its groups has the SID.
 func (id *Identity) InSID(sid SID) bool {

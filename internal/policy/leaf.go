@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -12,7 +13,8 @@ type leaf struct {
 	names []name
 }
 
-func (l leaf) String() string { return l.text }
+func (l leaf) String() string    { return l.text }
+func (l leaf) namesGroups() bool { return false }
 
 type (
 	users  struct{ leaf }
@@ -90,6 +92,10 @@ func (n *name) isGroup(id *identity.Identity) bool {
 			return domain == Builtin || identity.Fold(domain) == id.Folded().Home
 		})
 	}
+}
+
+func (g groups) namesGroups() bool {
+	return slices.ContainsFunc(g.names, func(n name) bool { return n.form != bySID })
 }
 
 func (s sids) match(id *identity.Identity, _ Scope) (string, bool) {

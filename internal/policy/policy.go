@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+import (
+	"slices"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
 
 // Policy is a compiled rule.
 type Policy struct{ root node }
@@ -37,12 +41,15 @@ func (p *Policy) String() string { return p.root.String() }
 // node is a compiled rule; match gives the text of the line that matched.
 type node interface {
 	match(id *identity.Identity, scope Scope) (string, bool)
+	// namesGroups reports whether the answer hangs on the name of a group.
+	namesGroups() bool
 	String() string
 }
 
 type validUser struct{}
 
 func (validUser) match(*identity.Identity, Scope) (string, bool) { return "valid-user", true }
+func (validUser) namesGroups() bool                              { return false }
 func (validUser) String() string                                 { return "valid-user" }
 
 // block is the part that all, any and none share.
@@ -52,6 +59,10 @@ type block struct {
 }
 
 func (b block) String() string { return b.text }
+
+func (b block) namesGroups() bool {
+	return slices.ContainsFunc(b.children, func(child node) bool { return child.namesGroups() })
+}
 
 type (
 	allOf struct{ block }
@@ -77,9 +88,11 @@ func (a anyOf) match(id *identity.Identity, scope Scope) (string, bool) {
 	return "", false
 }
 
+// match is no where a line fits, and also where nobody can tell: a line names a
+// group, and the account is in one whose name the directory would not show.
 func (n none) match(id *identity.Identity, scope Scope) (string, bool) {
 	for _, child := range n.children {
-		if _, ok := child.match(id, scope); ok {
+		if _, ok := child.match(id, scope); ok || id.HidesGroups() && child.namesGroups() {
 			return "", false
 		}
 	}

@@ -112,6 +112,32 @@ func TestBareUserBelongsToTheFirstDirectory(t *testing.T) {
 	}
 }
 
+// TestNoneWithHiddenGroups: a group whose name the directory does not show may
+// be the very one that none names.
+func TestNoneWithHiddenGroups(t *testing.T) {
+	hidden := alice(t).Account
+	hidden.Groups = append([]identity.Group{{SID: sid(t, domainSID+"1999")}}, hidden.Groups...)
+	id := identity.New(hidden, FoldDN)
+	for name, test := range map[string]struct {
+		none Rule
+		want bool
+	}{
+		"by name":  {Rule{Group: []string{"Contractors"}}, false},
+		"inside":   {Rule{Any: []Rule{{User: []string{"bob"}}, {Group: []string{"Contractors"}}}}, false},
+		"by SID":   {Rule{Group: []string{domainSID + "2000"}}, true},
+		"own SID":  {Rule{SID: []string{domainSID + "1999"}}, false},
+		"of users": {Rule{User: []string{"bob"}}, true},
+	} {
+		p, err := Compile(Rule{All: []Rule{{ValidUser: true}, {None: []Rule{test.none}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Decide(id, Scope{First: "EXAMPLE"}).Allow; got != test.want {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
+}
+
 func TestNobodyIsDenied(t *testing.T) {
 	p, err := Compile(Rule{})
 	if err != nil {
