@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
 const module = "github.com/caddy-ntlm/caddy-ntlm"
@@ -183,6 +185,20 @@ func eachGoFile(t *testing.T, visit func(path string, file *ast.File)) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestEveryKindIsExplained: each reason that the log may give stands on the
+// troubleshooting page.
+func TestEveryKindIsExplained(t *testing.T) {
+	page, err := os.ReadFile("docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range identity.Kinds() {
+		if !strings.Contains(string(page), "`"+kind.String()+"`") {
+			t.Errorf("docs/troubleshooting.md does not explain the reason %s", kind)
+		}
 	}
 }
 

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
@@ -87,33 +85,4 @@ func adapt(caddyfile []byte) ([]byte, error) {
 	}
 	config, _, err := adapter.Adapt(caddyfile, map[string]any{"filename": "demo.caddyfile"})
 	return config, err
-}
-
-// loopback checks the address of the demo before anything starts: the
-// passwords of its users are known to everybody, so nobody else may reach it.
-// Port 0 becomes a free one.
-func loopback(listen string) (*net.TCPAddr, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return nil, &advice{fmt.Errorf("--listen %s: %w", listen, err), "write HOST:PORT, for example 127.0.0.1:8081"}
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || host == "" {
-		return nil, &advice{fmt.Errorf("--listen %s: port %d", listen, n), "write HOST:PORT, for example 127.0.0.1:8081"}
-	}
-	address, err := net.ResolveTCPAddr("tcp", listen)
-	if err != nil {
-		return nil, &advice{fmt.Errorf("--listen %s: %w", listen, err), "write HOST:PORT, for example 127.0.0.1:8081"}
-	}
-	if !address.IP.IsLoopback() {
-		return nil, &advice{
-			fmt.Errorf("--listen %s: the demo's passwords are public, so it stays on loopback", listen),
-			"take 127.0.0.1 or ::1; for a real site write a Caddyfile, as README.md shows",
-		}
-	}
-	probe, err := net.ListenTCP("tcp", address)
-	if err != nil {
-		return nil, &advice{fmt.Errorf("--listen %s: %w", listen, err), "choose a free port, for example --listen 127.0.0.1:8081"}
-	}
-	defer probe.Close()
-	return probe.Addr().(*net.TCPAddr), nil
 }

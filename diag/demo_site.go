@@ -52,7 +52,7 @@ func printDemo(out io.Writer, address string, directory *demodir.Server) {
   http://%[1]s/hr       for members of HR, nested groups too
   http://%[1]s/secret   for Administrators: most may not see it
 
-Open the first in a browser, or type
+Open the first in a browser (and a private window to come as somebody else), or type
 
   curl --ntlm  -u '%[2]s:%[3]s' http://%[1]s/
   curl --basic -u '%[2]s:%[3]s' http://%[1]s/

@@ -30,7 +30,7 @@ func demoPeople() []User {
 		person("carol", "Carol Cole", "in HR by way of HR Board and HR Managers", "HR Board"),
 		person("dave", "Dave Dunn", "a member of Administrators", "Staff", "Administrators"),
 		person("frank", "Fox, Frank (Sales)", "a comma and parentheses in the name and in the group's", "Sales, Europe (North)"),
-		person("zoë", "Zoë Müller", "letters outside ASCII", "Staff"),
+		person("zoë", "Zoë Müller", "letters outside ASCII (by browser or --basic: curl --ntlm spoils them)", "Staff"),
 		person("svc-web", "Web Service", "a service account for searches"),
 	}
 }
