@@ -87,7 +87,7 @@ func readDNSDomain(d *directory, l line) error {
 func readBaseDN(d *directory, l line) error {
 	names, err := readList(l)
 	if err != nil {
-		return err
+		return missingQuotes(l, err)
 	}
 	d.BaseDN = append(d.BaseDN, names...)
 	return checkAlone(l.word, &caddyldap.Directory{BaseDN: names})

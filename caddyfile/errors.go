@@ -2,7 +2,6 @@ package caddyfile
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -23,13 +22,18 @@ func place(token caddyfile.Token) string {
 }
 
 // unknown says that a token is none of the words of its kind that may stand
-// there, which are those, and which of them was probably meant.
+// there, which are those, and what was probably meant.
 func unknown(token caddyfile.Token, kind, in string, known []string) error {
-	var hint string
-	if near := nearest(token.Text, known); near != "" {
-		hint = fmt.Sprintf(", did you mean %s?", near)
+	return unknownElse(token, kind, in, known, "")
+}
+
+// unknownElse is unknown with a guess of the caller's, for a token that nothing
+// else is known about.
+func unknownElse(token caddyfile.Token, kind, in string, known []string, guess string) error {
+	if found := meant(token.Text, in, known); found != "" {
+		guess = found
 	}
-	return errorAt(token, "unknown %s %s in %s%s (known: %s)", kind, short(token.Text), in, hint, strings.Join(known, ", "))
+	return errorAt(token, "unknown %s %s in %s%s (known: %s)", kind, short(token.Text), in, guess, strings.Join(known, ", "))
 }
 
 // maxShown bounds what an error repeats of the configuration.
@@ -46,38 +50,11 @@ func short(text string) string {
 	return text
 }
 
-// nearest is the word that a mistyped one was probably meant to be, or nothing
-// where none is near.
-func nearest(text string, known []string) string {
-	best, least := "", len(text)/3+1
-	for _, word := range known {
-		if d := distance(strings.ToLower(text), strings.ToLower(word)); d < least && d < len(word) {
-			best, least = word, d
-		}
+// written is an argument as a person would write it, in quotes where it needs
+// them or had them.
+func written(token caddyfile.Token) string {
+	if token.Quoted() || strings.ContainsAny(token.Text, " \t") {
+		return `"` + short(token.Text) + `"`
 	}
-	return best
-}
-
-// distance counts the letters to insert, drop or change to make b of a
-// (Levenshtein).
-func distance(a, b string) int {
-	if len(a) > maxShown {
-		a = a[:maxShown]
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := slices.Clone(row)
-		row[0] = i + 1
-		for j := range len(b) {
-			change := previous[j]
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, previous[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return short(token.Text)
 }

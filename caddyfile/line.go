@@ -1,6 +1,10 @@
 package caddyfile
 
-import "github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+import (
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
 
 // line is a word, its arguments and the lines of its block. An empty block
 // reads as none.
@@ -46,4 +50,13 @@ func (l line) texts() []string {
 		texts[i] = arg.Text
 	}
 	return texts
+}
+
+// written are the arguments as a person would write them.
+func (l line) written() string {
+	texts := make([]string, len(l.args))
+	for i, arg := range l.args {
+		texts[i] = written(arg)
+	}
+	return strings.Join(texts, " ")
 }

@@ -20,6 +20,15 @@ import (
 // arguments, some of which may be names in their own right (CN=Domain Users),
 // so what may be the rest of one is refused rather than guessed at.
 func readList(l line) ([]string, error) {
+	pieces, err := readPieces(l)
+	if err != nil {
+		return nil, err
+	}
+	return joinNames(pieces)
+}
+
+// readPieces takes the arguments apart.
+func readPieces(l line) ([]piece, error) {
 	var pieces []piece
 	for _, arg := range l.args {
 		found, err := split(arg)
@@ -28,9 +37,11 @@ func readList(l line) ([]string, error) {
 		}
 		pieces = append(pieces, found...)
 	}
-	if err := checkDNs(pieces); err != nil {
-		return nil, err
-	}
+	return pieces, checkDNs(pieces)
+}
+
+// joinNames makes the names of the pieces.
+func joinNames(pieces []piece) ([]string, error) {
 	if slices.ContainsFunc(pieces, func(p piece) bool { return p.kind == comma }) {
 		return joinAtCommas(pieces)
 	}
@@ -91,8 +102,7 @@ func splitDN(arg caddyfile.Token) ([]piece, error) {
 	if err != nil || len(parsed.RDNs) == 0 {
 		return nil, errorAt(arg, "%s is not a distinguished name: one with spaces, and one between commas, must be quoted", short(arg.Text))
 	}
-	last := parsed.RDNs[len(parsed.RDNs)-1].Attributes[0].Type
-	name := piece{kind: dn, text: text, at: arg, ends: strings.EqualFold(last, "DC")}
+	name := piece{kind: dn, text: text, at: arg, ends: endsInDC(parsed)}
 	separator := piece{kind: comma, at: arg}
 	switch {
 	case before && after:
@@ -105,8 +115,14 @@ func splitDN(arg caddyfile.Token) ([]piece, error) {
 	return []piece{name}, nil
 }
 
+// endsInDC says that a distinguished name is whole: DC=… has no spaces.
+func endsInDC(name *ldap.DN) bool {
+	last := name.RDNs[len(name.RDNs)-1].Attributes[0].Type
+	return strings.EqualFold(last, "DC")
+}
+
 // checkDNs refuses an unquoted argument after an unquoted distinguished name
-// that may go on: one that does not end in DC=…, which has no spaces.
+// that may go on: one that does not end in DC=….
 func checkDNs(pieces []piece) error {
 	for i := 1; i < len(pieces); i++ {
 		before, p := pieces[i-1], pieces[i]

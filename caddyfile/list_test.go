@@ -93,3 +93,36 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// TestUsersStandsForEverybody: the end of an unquoted name must not open the
+// door to all.
+func TestUsersStandsForEverybody(t *testing.T) {
+	for text, good := range map[string]bool{
+		`group Power Users`:                   false,
+		`group HR Remote Desktop users`:       false,
+		`group "Power Users"`:                 true,
+		`group Users`:                         true,
+		`group Users HR`:                      false,
+		`group HR "Web" Users`:                false,
+		`group CN=HR,DC=example,DC=org Users`: false,
+		`group EXAMPLE\Web Users`:             false,
+		`group "Web Admins" Users`:            true,
+		"group `HR` Users":                    true,
+		`group HR, Users`:                     true,
+		`group HR,Users`:                      true,
+		`group HR,Power Users`:                true,
+		`group HR , Users`:                    true,
+		`group "HR" Users`:                    true,
+		`group HR "Users"`:                    true,
+		`group HR BUILTIN\Users`:              true,
+		`group CN=HR,DC=example,DC=test HR`:   true,
+	} {
+		l, err := readLine(tokens(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readRule("require", l); (err == nil) != good {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package caddyfile
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -61,9 +63,28 @@ func readRule(in string, l line) (policy.Rule, error) {
 	if l.word.Text == "require" {
 		return policy.Rule{}, errorAt(l.word, "the lines inside %s carry no require: write only what follows it", in)
 	}
+	known := ruleWords()
+	if _, ok := known[l.word.Text]; !ok {
+		return policy.Rule{}, unknownElse(l.word, "word", in, known.list(), groupMeant(in, l))
+	}
 	var rule policy.Rule
-	err := ruleWords().readOne(&rule, in, l)
+	err := known.readOne(&rule, in, l)
 	return rule, err
+}
+
+// groupMeant asks whether a line that starts with a name lacks the word group.
+func groupMeant(in string, l line) string {
+	name, start := written(l.word), "group "
+	if in == "require" {
+		start = "require group "
+	}
+	switch {
+	case name == "*", strings.HasPrefix(name, "/"), strings.HasPrefix(name, "@"):
+		return "" // a matcher
+	case len(l.args) > 0:
+		return ", did you mean " + start + name + " …, with quotes around a name that has spaces?"
+	}
+	return ", did you mean " + start + name + "?"
 }
 
 // compiles passes on what the policy finds wrong with a rule, at its word.
@@ -84,8 +105,15 @@ func ruleUser(r *policy.Rule, l line) (err error) {
 	return err
 }
 
-func ruleGroup(r *policy.Rule, l line) (err error) {
-	r.Group, err = readList(l)
+func ruleGroup(r *policy.Rule, l line) error {
+	pieces, err := readPieces(l)
+	if err != nil {
+		return err
+	}
+	if err := checkUsers(l, pieces); err != nil {
+		return err
+	}
+	r.Group, err = joinNames(pieces)
 	return err
 }
 

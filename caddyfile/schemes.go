@@ -23,6 +23,9 @@ var schemes = map[string]func(verifier string) bool{
 
 func readSchemes(a *handler, l line) error {
 	for _, arg := range l.args {
+		if strings.Contains(arg.Text, ",") {
+			return errorAt(arg, "a comma in %s: separate schemes by spaces", short(arg.Text))
+		}
 		if _, known := schemes[arg.Text]; !known {
 			return unknown(arg, "scheme", "schemes", slices.Sorted(maps.Keys(schemes)))
 		}

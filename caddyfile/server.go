@@ -37,6 +37,9 @@ func readServer(d *directory, l line) error {
 
 // addServer takes one URL or host.
 func (d *directory) addServer(arg caddyfile.Token) error {
+	if hasSeparator(arg.Text) {
+		return errorAt(arg, "a comma among the servers: separate the URLs by spaces")
+	}
 	if _, err := caddyldap.ParseServer(arg.Text); err != nil {
 		if strings.Contains(arg.Text, "@") {
 			return errorAt(arg, "not a server, and not repeated here because a password may be in it: an account goes to service_account, a server is ldaps://<host>")
@@ -46,4 +49,22 @@ func (d *directory) addServer(arg caddyfile.Token) error {
 	d.Server = append(d.Server, caddyldap.Server{URL: arg.Text})
 	d.servers = append(d.servers, arg)
 	return nil
+}
+
+// hasSeparator says that a comma, one outside the base DN, ends a server or
+// stands between two. Where a password may be it looks for none.
+func hasSeparator(text string) bool {
+	if strings.Contains(text, "@") {
+		return false
+	}
+	text = strings.ToLower(text)
+	if strings.HasSuffix(text, ",") || strings.Contains(text, ",ldap://") || strings.Contains(text, ",ldaps://") {
+		return true
+	}
+	_, rest, isURL := strings.Cut(text, "://")
+	if !isURL {
+		rest = text
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	return strings.Contains(authority, ",")
 }

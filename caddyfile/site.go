@@ -24,7 +24,7 @@ func (a *handler) readDirectories(l line, app *caddyldap.App) error {
 		a.site = []*caddyldap.Directory{a.Directory}
 	}
 	for _, arg := range l.args {
-		if isURL(arg) != (a.own != nil) {
+		if isURL(arg) != (a.own != nil) && arg.Text != "," {
 			return errorAt(arg, "a NAME and a URL side by side: write %s", siteUsage)
 		}
 		if err := a.readDirectory(arg, app); err != nil {
@@ -55,6 +55,9 @@ func (a *handler) readDirectory(arg caddyfile.Token, app *caddyldap.App) error {
 
 // hint says what a NAME that does not exist was probably meant to be.
 func hint(name string, app *caddyldap.App) string {
+	if strings.Contains(name, ",") {
+		return "; separate the directories by spaces"
+	}
 	if near := nearest(name, slices.Collect(maps.Keys(app.Directories))); near != "" {
 		return "; did you mean " + near + "?"
 	}
@@ -86,6 +89,37 @@ func readOwnDirectory(a *handler, l line) error {
 	own := directoryWords()
 	delete(own, "server")
 	return own.read(a.own, "directory", l.block)
+}
+
+// checkPlaces refuses the words of a directory straight inside windows_auth, and
+// says where they belong.
+func (a *handler) checkPlaces(lines []line) error {
+	here, there := handlerWords(), directoryWords()
+	for _, l := range lines {
+		word := l.word.Text
+		_, ours := here[word]
+		_, others := there[word]
+		if ours || !others {
+			continue
+		}
+		var missing string
+		if isDirective(word) {
+			missing = "; or is a } missing before it?"
+		}
+		return errorAt(l.word, "%s belongs %s%s", word, a.placeOf(word), missing)
+	}
+	return nil
+}
+
+// placeOf is where a word of a directory belongs in this site's form.
+func (a *handler) placeOf(word string) string {
+	switch {
+	case a.own == nil:
+		return "into the global block ldap " + strings.Join(a.Directories, " or ldap ") + " { … }"
+	case word == "server":
+		return "after windows_auth, as a URL without the word"
+	}
+	return "into directory { … }"
 }
 
 // finishOwn checks the directory of the short form.

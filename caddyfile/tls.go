@@ -1,6 +1,8 @@
 package caddyfile
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -29,6 +31,9 @@ func readTLS(d *directory, l line) error {
 func readTrustPool(t *caddyldap.TLS, l line) error {
 	pool := l.shift()
 	name := pool.word.Text
+	if strings.ContainsAny(name, `/\.`) {
+		return errorAt(pool.word, "unknown module %s in trust_pool: write trust_pool file %s", short(name), l.written())
+	}
 	if _, err := caddy.GetModule(poolNamespace + "." + name); err != nil {
 		return unknown(pool.word, "module", "trust_pool", pools())
 	}

@@ -61,6 +61,9 @@ func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 	if err := a.readDirectories(l, app); err != nil {
 		return nil, err
 	}
+	if err := a.checkPlaces(l.block); err != nil {
+		return nil, err
+	}
 	if err := handlerWords().read(a, "windows_auth", l.block); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh
 	if len(well) == 0 {
 		return fresh, nil
 	}
-	above, err := d.groupsAbove(ctx, c, root, well)
+	above, err := d.groupsAbove(ctx, c, root, well, fresh.SID)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh
 // members, by their foreign security principals, [MS-ADTS] 6.1.1.4.9. It climbs
 // by memberOf, one read a group: there are few, and a search for members of
 // such a principal takes a controller ten times as long.
-func (d *Directory) groupsAbove(ctx context.Context, c *conn, root rootDSE, list []identity.SID) ([]identity.Group, error) {
+func (d *Directory) groupsAbove(ctx context.Context, c *conn, root rootDSE, list []identity.SID, self identity.SID) ([]identity.Group, error) {
 	attributes := append([]string{"memberOf"}, groupAttributes...)
 	principals, err := bySIDs(ctx, c, root.base, list, attributes)
 	if err != nil {
@@ -67,7 +67,7 @@ func (d *Directory) groupsAbove(ctx context.Context, c *conn, root rootDSE, list
 		found[key] = e
 		queue = append(queue, e.GetEqualFoldAttributeValues("memberOf")...)
 	}
-	groups, err := d.fromEntries(found)
+	groups, err := d.fromEntries(found, self)
 	for _, sid := range list {
 		groups = append(groups, identity.Group{SID: sid})
 	}

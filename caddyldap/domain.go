@@ -70,8 +70,11 @@ type knownDomain struct {
 	sid     identity.SID
 }
 
-// domainFacts are learnt on the first connection on which somebody is bound,
-// and kept.
+// whole reports whether there is nothing left to learn.
+func (k knownDomain) whole() bool { return k.netBIOS != "" && k.dns != "" && !k.sid.IsZero() }
+
+// domainFacts are learnt on the first connection on which somebody is bound who
+// may read them, and kept.
 type domainFacts struct {
 	named string // the directory's NAME, empty in the short form
 	facts atomic.Pointer[knownDomain]
@@ -93,12 +96,13 @@ func (f *domainFacts) known() knownDomain {
 }
 
 // learn reads the domain's names from its crossRef object, [MS-ADTS] 6.1.1.2.1.1.1.3,
-// and its SID. Where the account bound may not read them they stay unknown.
+// and its SID. What the account bound may not read stays unknown, until
+// somebody comes who may.
 func (d *Directory) learn(ctx context.Context, c *conn, root rootDSE) error {
-	if d.domain.facts.Load() != nil || !root.ad {
+	before, k := d.domain.facts.Load(), d.domain.known()
+	if k.whole() || !root.ad {
 		return nil
 	}
-	var k knownDomain
 	refs, err := c.search(ctx, root.config, ldap.ScopeWholeSubtree,
 		"(&(objectClass=crossRef)(nCName="+ldap.EscapeFilter(root.base)+"))", 2, "nETBIOSName", "dnsRoot")
 	if err != nil && !isResult(err) {
@@ -116,7 +120,7 @@ func (d *Directory) learn(ctx context.Context, c *conn, root rootDSE) error {
 			k.sid = own[0]
 		}
 	}
-	if d.domain.facts.CompareAndSwap(nil, &k) {
+	if (before == nil || k != *before) && d.domain.facts.CompareAndSwap(before, &k) {
 		d.compareNames(k)
 	}
 	return nil
@@ -183,9 +187,25 @@ func (d *Directory) nameDomain(ctx context.Context) error {
 	})
 }
 
-// domainOf names the domain of a SID.
+// around is what is known of the domain, as it is needed to name the groups of
+// one of its accounts: where the domain's own SID could not be read, the
+// account's says it.
+func (d *Directory) around(account identity.SID) knownDomain {
+	k := d.domain.known()
+	if k.sid.IsZero() {
+		k.sid = account.Domain()
+	}
+	if k.netBIOS == "" {
+		k.netBIOS = d.netBIOS()
+	}
+	return k
+}
+
+// domainOf names the domain of a SID. A directory without SIDs is one domain.
 func (k knownDomain) domainOf(sid identity.SID) string {
 	switch domain := sid.Domain(); {
+	case sid.IsZero():
+		return k.netBIOS
 	case domain == identity.SIDBuiltin:
 		return policy.Builtin
 	case !domain.IsZero() && domain == k.sid:

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -26,23 +25,30 @@ func (d *Directory) groups(ctx context.Context, c *conn, root rootDSE, p person)
 		return groups, err
 	}
 	if root.ad {
-		groups, err = d.groupsByChain(ctx, c, root, p)
-		if err != nil || len(groups) > 0 && !chainless(p, groups) {
+		groups, whole, err := d.groupsByChain(ctx, c, root, p)
+		if err != nil || whole {
 			return groups, err
 		}
 	}
 	return d.groupsByWalk(ctx, c, root, p)
 }
 
-// chainless reports whether the matching rule found less than the entry itself
-// shows: the server has the rule's name and nothing behind it.
-func chainless(p person, groups []identity.Group) bool {
-	for _, dn := range p.entry.GetEqualFoldAttributeValues("memberOf") {
-		if !slices.ContainsFunc(groups, func(g identity.Group) bool { return strings.EqualFold(g.DN, dn) }) {
-			return true
+// chainHolds reports whether the matching rule's answer can be believed. It
+// cannot where it shows less than the entry itself: the server has the rule's
+// name and nothing behind it. Nor where a distribution group is among the
+// found: the rule climbs through it to security groups that no token has.
+func chainHolds(p person, found map[string]*ldap.Entry) bool {
+	for _, e := range found {
+		if !isSecurityGroup(e) {
+			return false
 		}
 	}
-	return false
+	for _, dn := range p.entry.GetEqualFoldAttributeValues("memberOf") {
+		if found[identity.Fold(dn)] == nil {
+			return false
+		}
+	}
+	return len(found) > 0
 }
 
 // groupsByToken reads tokenGroups of the account's entry, [MS-ADTS] 3.1.1.4.5.19:
@@ -67,13 +73,14 @@ func (d *Directory) groupsByToken(ctx context.Context, c *conn, root rootDSE, p 
 }
 
 // groupsByChain asks for the groups that have the account, or its primary
-// group, as a member at any depth.
-func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
+// group, as a member at any depth. whole is false where that does not answer
+// who is in which group.
+func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p person) (groups []identity.Group, whole bool, err error) {
 	members := []string{p.entry.DN}
 	found := make(map[string]*ldap.Entry)
 	primary, err := primaryGroup(ctx, c, root, p)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if primary != nil {
 		members = append(members, primary.DN)
@@ -83,13 +90,17 @@ func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p 
 		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree,
 			"(member:"+inChain+":="+ldap.EscapeFilter(dn)+")", maxGroups, groupAttributes...)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, e := range entries {
 			found[identity.Fold(e.DN)] = e
 		}
 	}
-	return d.fromEntries(found)
+	if !chainHolds(p, found) {
+		return nil, false, nil
+	}
+	groups, err = d.fromEntries(found, p.sid)
+	return groups, err == nil, err
 }
 
 // primaryGroup is the one group that no member attribute shows, [MS-ADTS]
@@ -113,7 +124,7 @@ func primaryGroup(ctx context.Context, c *conn, root rootDSE, p person) (*ldap.E
 // groupsOf makes groups of SIDs, with names where an entry has them. Accounts
 // among them are left out; well-known SIDs stay, nameless.
 func (d *Directory) groupsOf(list []identity.SID, self identity.SID, entries map[identity.SID]*ldap.Entry) []identity.Group {
-	k := d.domain.known()
+	k := d.around(self)
 	groups := make([]identity.Group, 0, len(list))
 	for _, sid := range list {
 		e := entries[sid]
@@ -125,8 +136,8 @@ func (d *Directory) groupsOf(list []identity.SID, self identity.SID, entries map
 	return sorted(groups)
 }
 
-func (d *Directory) fromEntries(found map[string]*ldap.Entry) ([]identity.Group, error) {
-	k := d.domain.known()
+func (d *Directory) fromEntries(found map[string]*ldap.Entry, self identity.SID) ([]identity.Group, error) {
+	k := d.around(self)
 	groups := make([]identity.Group, 0, len(found))
 	for _, e := range found {
 		if !isSecurityGroup(e) {

@@ -36,6 +36,9 @@ func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *iden
 	if entry == nil {
 		return nil, identity.Fail(identity.KindNotFound, errors.New("the account is gone"))
 	}
+	if err := showsStanding(root, entry); err != nil {
+		return nil, err
+	}
 	if kind, ok := standing(entry, d.now()); !ok {
 		return nil, identity.Fail(kind, errors.New("the account has changed since it logged in"))
 	}
@@ -68,6 +71,18 @@ const (
 	uacLockout         = 0x10
 	uacPasswordExpired = 0x800000
 )
+
+// showsStanding refuses an entry of Active Directory that hides whether the
+// account is disabled: what cannot be seen must not pass for well.
+func showsStanding(root rootDSE, e *ldap.Entry) error {
+	if !root.ad || value(e, "userAccountControl") != "" {
+		return nil
+	}
+	return &identity.Error{
+		Kind: identity.KindCannotRefresh, Err: errors.New("the service account may not read userAccountControl of the account"),
+		Hint: "let the service account read the account restrictions of users; until then their owners log in again and again",
+	}
+}
 
 // standing reports whether an account could log in now, and the kind of
 // refusal where not.

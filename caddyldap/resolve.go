@@ -28,6 +28,9 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 
 // identify makes the identity of a person whose entry is at hand.
 func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p person, verifier string) (*identity.Identity, error) {
+	if err := d.ownAccount(root, p); err != nil {
+		return nil, err
+	}
 	if err := d.within(p.entry.DN); err != nil {
 		return nil, err
 	}
@@ -67,6 +70,26 @@ func (d *Directory) account(p person) identity.Account {
 		a.UPN = a.SAM + "@" + a.DNSDomain // the implicit one, [MS-ADTS] 5.1.1.1.1
 	}
 	return a
+}
+
+// ownAccount refuses the account of another domain: CHILD\alice must not become
+// EXAMPLE\alice. A global catalog shows the accounts of every domain of the
+// forest, those of the domains below under this one's own DN.
+func (d *Directory) ownAccount(root rootDSE, p person) error {
+	if !root.ad || p.sid.IsZero() {
+		return nil
+	}
+	own := strings.EqualFold(dnsFromDN(p.entry.DN), dnsFromDN(root.base))
+	if k := d.domain.known(); !k.sid.IsZero() {
+		own = own && p.sid.Domain() == k.sid
+	}
+	if own {
+		return nil
+	}
+	return &identity.Error{
+		Kind: identity.KindNotFound, Err: fmt.Errorf("%.512q is of another domain than %s", p.entry.DN, root.base),
+		Hint: "an account of another domain needs a directory of its own here; a global catalog (port 3268 or 3269) shows the accounts of all domains",
+	}
 }
 
 // within checks that an account is under one of the base DNs.

@@ -29,6 +29,7 @@ type service struct {
 	pending chan struct{} // closed when the attempt under way ends
 	err     error         // of the last attempt
 	refused identity.Secret
+	refusal error     // of the refused secret
 	until   time.Time // the refused secret is not tried before
 	closed  bool
 }
@@ -125,10 +126,10 @@ func (s *service) attempt(ctx context.Context) (*conn, rootDSE, error) {
 	d := s.directory
 	s.mu.Lock()
 	resting := secret == s.refused && d.now().Before(s.until)
-	last := s.err
+	refusal := s.refusal
 	s.mu.Unlock()
 	if resting {
-		return nil, rootDSE{}, last
+		return nil, rootDSE{}, refusal
 	}
 	if err := d.nameDomain(ctx); err != nil {
 		return nil, rootDSE{}, err
@@ -173,6 +174,7 @@ func (s *service) explain(secret identity.Secret, err error) error {
 			e.Hint = cause.Hint
 		}
 	}
+	s.refusal = e
 	return e
 }
 

@@ -2,8 +2,10 @@ package caddyldap
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -68,6 +70,30 @@ func TestSelfTest(t *testing.T) {
 		errs := logs.FilterLevelExact(zap.ErrorLevel).All()
 		if len(errs) != 1 || errs[0].ContextMap()["hint"] == nil {
 			t.Errorf("%s: got %v", name, logs.All())
+		}
+	}
+}
+
+// TestRefusedSecretComesBack: a secret that was refused, replaced and put back
+// gives the refusal again, at once and without asking.
+func TestRefusedSecretComesBack(t *testing.T) {
+	s := startDemo(t, nil)
+	config := demoDirectory(s)
+	config.ServiceAccount.Secret = "wrong-Secr3t"
+	d, _ := open(t, config, "EXAMPLE")
+	for _, c := range []struct {
+		secret string
+		want   identity.Kind
+	}{{"wrong-Secr3t", identity.KindServiceAccount}, {"Secr3t-svc-web", 0}, {"wrong-Secr3t", identity.KindServiceAccount}} {
+		config.ServiceAccount.Secret = c.secret
+		if d.service.conn != nil {
+			d.service.conn.close()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, _, err := d.service.connection(ctx)
+		cancel()
+		if (c.want == 0) != (err == nil) || err != nil && identity.KindOf(err) != c.want {
+			t.Errorf("%s: got %v, want %v", c.secret, err, c.want)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func readTLS(s *server, err error) (identity.Kind, string, bool) {
 }
 
 func hintNoTLS(s *server) string {
-	return fmt.Sprintf("%s does not answer with TLS: is %s the LDAPS port (636 or 3269)? For plain ldap:// write starttls", s.url.Addr(), s.url.Port)
+	return fmt.Sprintf("%s does not answer with TLS: is %s the LDAPS port (636)? For plain ldap:// write starttls", s.url.Addr(), s.url.Port)
 }
 
 func certificateHint(s *server, err error) string {

@@ -43,7 +43,7 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 			return nil, err
 		}
 		if len(level) == 0 {
-			return d.fromEntries(found)
+			return d.fromEntries(found, p.sid)
 		}
 	}
 	return nil, &identity.Error{

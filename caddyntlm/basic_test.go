@@ -170,3 +170,28 @@ func TestRealm(t *testing.T) {
 	c.get(type1()).want(t, 401, `Basic realm="other.example.org", charset="UTF-8"`)
 	e.wantReason(t, identity.KindScheme)
 }
+
+// TestTooManyPasswords: while a controller is slow, strangers cannot make more
+// and more connections to it wait.
+func TestTooManyPasswords(t *testing.T) {
+	d := newDoor(t, nil)
+	d.asking.limit = 1
+	known := d.dial(t)
+	known.get(basic("alice", "secret-a")).wantUser(t, "alice")
+	asked, answer := make(chan struct{}), make(chan struct{})
+	d.dir.verify = func(context.Context) error {
+		close(asked)
+		<-answer
+		return nil
+	}
+	slow, late := d.dial(t), d.dial(t)
+	slow.send("GET", "/", "", basic("bob", "secret-b"))
+	<-asked
+	late.get(basic("bob", "secret-b")).want(t, 503)
+	d.wantReason(t, identity.KindTooManyPending)
+	known.get(basic("alice", "secret-a")).wantUser(t, "alice")
+	close(answer)
+	slow.receive("GET").wantUser(t, "bob")
+	d.dir.verify = nil
+	late.get(basic("bob", "secret-b")).wantUser(t, "bob")
+}

@@ -133,6 +133,21 @@ func TestErrorPagesInCaddy(t *testing.T) {
 		"page 401 No way to log in works on this connection. NTLM needs HTTP/1.1 and a connection that stays open. Basic needs HTTPS.")
 }
 
+// F-12: what makes the page may stand on another server.
+func TestErrorPagesSeeNoCredential(t *testing.T) {
+	d := loadCaddy(t, `"errors": {"routes": [{"handle": [{"handler": "static_response", "body": "[{http.request.header.Authorization}]"}]}]},`)
+	for _, header := range []string{
+		basic("bob", "secret-b"), basic("alice", "wrong"), type3(ntlmMessage(2, "challenge"), "alice", "secret-a"), "Authorization: Basic ???",
+	} {
+		if got := d.dial(t).get(header); got.StatusCode == 200 || got.text != "[]" {
+			t.Errorf("%s: got %d %s", header, got.StatusCode, got.text)
+		}
+	}
+	if got := d.dial(t).login("bob", "secret-b"); got.StatusCode != 403 || got.text != "[]" {
+		t.Errorf("a Type 3: got %d %s", got.StatusCode, got.text)
+	}
+}
+
 // A-23.
 func TestReloadInMidHandshake(t *testing.T) {
 	d := loadCaddy(t, "")

@@ -46,6 +46,7 @@ type Handler struct {
 	limits      limits
 	conns       *conns
 	pending     *quota
+	asking      *quota
 	server      *caddyhttp.Server
 	notices     *notices
 	now         func() time.Time
@@ -58,6 +59,7 @@ type limits struct {
 	answer    time.Duration // of all questions that one request causes
 	body      int64         // read and thrown away before a refusal
 	pending   int64         // half-open handshakes
+	asking    int64         // passwords that controllers are being asked about
 	fresh     time.Duration // an identity is used without asking
 	stale     time.Duration // and at most while no controller answers
 	groups    time.Duration // the age of groups on which a denial is decided
@@ -70,6 +72,7 @@ func defaultLimits() limits {
 		answer:    10 * time.Second,
 		body:      8 << 20,
 		pending:   512,
+		asking:    512,
 		fresh:     5 * time.Minute,
 		stale:     15 * time.Minute,
 		groups:    5 * time.Second,

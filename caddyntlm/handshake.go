@@ -48,8 +48,9 @@ func (h *handshake) close() {
 	_ = h.exchange.Close()
 }
 
-// quota bounds how many handshakes are half-open: each may hold a connection
-// to a controller, and a stranger opens one with a single small request.
+// quota bounds how many handshakes are half-open, or passwords asked about:
+// each may hold a connection to a controller, and a stranger opens one with a
+// single small request.
 type quota struct {
 	limit int64
 	taken atomic.Int64

@@ -40,6 +40,11 @@ func (v *visit) identifyBasic() error {
 
 // verifyPassword asks a controller, and remembers a yes.
 func (v *visit) verifyPassword() error {
+	// Each holds a connection to a controller, for as long as that takes.
+	if !v.door.asking.enter() {
+		return identity.Fail(identity.KindTooManyPending, nil)
+	}
+	defer v.door.asking.leave()
 	ctx, cancel := v.deadline()
 	defer cancel()
 	principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, v.credential.password)

@@ -28,6 +28,9 @@ func (v *visit) refuse(err error) error {
 		v.proceed(reply.challenge)
 		return nil
 	}
+	// An error page may come from another server, which must see neither a
+	// password nor a token.
+	v.r.Header.Del("Authorization")
 	kind := kindOf(err)
 	o := outcomeOf(kind, v.scheme)
 	if v.r.Context().Err() != nil && o.status >= http.StatusInternalServerError {

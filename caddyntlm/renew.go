@@ -38,7 +38,9 @@ func (v *visit) renew() error {
 	switch {
 	case err == nil:
 	case technical(kindOf(err)):
-		if v.conn != nil {
+		// A client that left proves nothing about the controllers, and others
+		// may share the connection.
+		if v.conn != nil && v.r.Context().Err() == nil {
 			v.conn.retryAt.Store(v.start.Add(v.door.limits.retry).UnixNano())
 		}
 	case !final:

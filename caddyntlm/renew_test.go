@@ -1,6 +1,8 @@
 package caddyntlm
 
 import (
+	"context"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -163,4 +165,25 @@ func TestBasicIsRenewedByItsPassword(t *testing.T) {
 	c.get(basic("alice", "secret-a")).want(t, 401, both...)
 	d.dir.failures["alice"] = identity.Fail(identity.KindUnavailable, nil)
 	c.get(basic("alice", "secret-a")).want(t, 503) // forgotten: nothing to live on
+}
+
+// TestClientThatLeavesBlamesNobody: one stream that is cut off must not keep
+// the others on its connection from asking.
+func TestClientThatLeavesBlamesNobody(t *testing.T) {
+	d, _ := newClockDoor(t, policy.Rule{ValidUser: true})
+	d.refreshFails(identity.KindUnavailable)
+	for _, left := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if left {
+			cancel()
+		}
+		c := &conn{table: d.conns}
+		r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+		v := &visit{door: d.Handler, r: r, start: d.now(), conn: c, id: new(identity.Identity), from: d.dir, scheme: schemeNTLM}
+		_ = v.renew()
+		if waits := c.retryAt.Load() != 0; waits == left {
+			t.Errorf("client left: %v, the connection waits: %v", left, waits)
+		}
+		cancel()
+	}
 }

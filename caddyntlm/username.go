@@ -2,7 +2,6 @@ package caddyntlm
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -45,7 +44,7 @@ func (u *Username) format(several bool) (nameFormat, error) {
 		return nil, fmt.Errorf("username: unknown format %s; known: sam, logon, upn, dn, sid", word)
 	}
 	if lower {
-		return func(id *identity.Identity) string { return strings.ToLower(write(id)) }, nil
+		return func(id *identity.Identity) string { return identity.Lower(write(id)) }, nil
 	}
 	return write, nil
 }

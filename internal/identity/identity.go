@@ -55,7 +55,7 @@ func New(a Account, foldDN func(string) string) *Identity {
 		},
 	}
 	for i, g := range a.Groups {
-		if g.Name == "" && !a.SID.IsZero() && g.SID.Domain() == a.SID.Domain() {
+		if g.Name == "" && !a.SID.IsZero() && (g.SID.Domain() == a.SID.Domain() || g.SID.Domain() == SIDBuiltin) {
 			id.hidden = true
 		}
 		if !g.SID.IsZero() {
@@ -75,8 +75,8 @@ func New(a Account, foldDN func(string) string) *Identity {
 // Folded gives the account's names ready to compare.
 func (id *Identity) Folded() *Folded { return &id.folded }
 
-// HidesGroups reports whether the account is in a group of its own domain
-// whose name could not be read. Nobody can say then which names it is not in.
+// HidesGroups reports whether the account is in a group of its own domain or
+// of BUILTIN whose name could not be read. Nobody can say then which names it is not in.
 func (id *Identity) HidesGroups() bool { return id.hidden }
 
 // InSID reports whether the account or one of its groups has the SID.

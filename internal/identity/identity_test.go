@@ -221,3 +221,12 @@ func TestPrincipalClosesOnce(t *testing.T) {
 		t.Errorf("closed %d times, evidence %v", c.closed, p.Evidence())
 	}
 }
+
+// TestLower: nobody becomes somebody else in lower case.
+func TestLower(t *testing.T) {
+	for name, want := range map[string]string{"ALICE": "alice", "MÜLLER": "müller", "\u212aarl": "\u212aarl", "İvan": "İvan"} {
+		if got := Lower(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}

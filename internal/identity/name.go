@@ -77,3 +77,16 @@ func foldRune(r rune) rune {
 	}
 	return upper
 }
+
+// Lower is a name in lower case, for applications that want it so. It maps as
+// Fold does: the Kelvin sign and the dotted İ must not become the k and the i
+// of somebody else.
+func Lower(name string) string {
+	return strings.Map(func(r rune) rune {
+		lower := unicode.ToLower(r)
+		if r >= utf8.RuneSelf && lower < utf8.RuneSelf {
+			return r
+		}
+		return lower
+	}, name)
+}

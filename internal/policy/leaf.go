@@ -86,7 +86,10 @@ func (n *name) isGroup(id *identity.Identity) bool {
 	case dn:
 		return id.InDN(n.text)
 	case inDomain:
-		return id.InName(n.text, func(domain string) bool { return identity.Fold(domain) == n.domain })
+		return id.InName(n.text, func(domain string) bool {
+			domain = identity.Fold(domain)
+			return domain == n.domain || domain == id.Folded().Domain && n.domain == id.Folded().DNSDomain
+		})
 	default:
 		return id.InName(n.text, func(domain string) bool {
 			return domain == Builtin || identity.Fold(domain) == id.Folded().Home

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -39,12 +40,22 @@ func FoldDN(text string) string {
 	if err != nil {
 		return identity.Fold(text)
 	}
+	for _, rdn := range parsed.RDNs {
+		for _, part := range rdn.Attributes {
+			if utf8.ValidString(part.Value) { // String escapes letters beyond ASCII, which then have no case
+				part.Value = identity.Fold(part.Value)
+			}
+		}
+	}
 	return identity.Fold(parsed.String())
 }
 
 func parseName(word, text string) (name, error) {
 	if strings.TrimSpace(text) == "" {
 		return name{}, fmt.Errorf("%s: an empty name", word)
+	}
+	if text[0] == '{' && text[len(text)-1] == '}' {
+		return name{}, fmt.Errorf("%s %s: placeholders are not replaced in a rule, so it would name nobody; {$VAR} is, when the Caddyfile is read", word, text)
 	}
 	if len(text) > 4 && strings.EqualFold(text[:4], "S-1-") {
 		sid, err := identity.ParseSID(text)

@@ -39,7 +39,6 @@ func TestDecide(t *testing.T) {
 		want bool
 		said string
 	}{
-		"nothing said":         {Rule{}, true, "valid-user"},
 		"valid-user":           {Rule{ValidUser: true}, true, "valid-user"},
 		"user":                 {Rule{User: []string{"bob", "ALICE"}}, true, "user bob ALICE"},
 		"another user":         {Rule{User: []string{"bob"}}, false, "user bob"},
@@ -59,6 +58,8 @@ func TestDecide(t *testing.T) {
 		"group by the user's":   {Rule{Group: []string{domainSID + "1104"}}, false, ""},
 		"builtin group":         {Rule{Group: []string{"Users"}}, true, "group Users"},
 		"builtin by domain":     {Rule{Group: []string{`BUILTIN\Users`}}, true, `group BUILTIN\Users`},
+		"group in DNS domain":   {Rule{Group: []string{`example.test\web users`}}, true, ""},
+		"foreign by our DNS":    {Rule{Group: []string{`example.test\hr`}}, false, ""},
 		"foreign, bare":         {Rule{Group: []string{"HR"}}, false, "group HR"},
 		"foreign, with domain":  {Rule{Group: []string{`other\hr`}}, true, `group other\hr`},
 		"group of no name":      {Rule{Group: []string{"Domain Users"}}, false, ""},
@@ -118,6 +119,10 @@ func TestNoneWithHiddenGroups(t *testing.T) {
 	hidden := alice(t).Account
 	hidden.Groups = append([]identity.Group{{SID: sid(t, domainSID+"1999")}}, hidden.Groups...)
 	id := identity.New(hidden, FoldDN)
+	hidden.Groups = []identity.Group{{SID: sid(t, "S-1-5-32-580")}}
+	if !identity.New(hidden, FoldDN).HidesGroups() {
+		t.Error("a hidden group of BUILTIN is not seen")
+	}
 	for name, test := range map[string]struct {
 		none Rule
 		want bool
@@ -139,7 +144,7 @@ func TestNoneWithHiddenGroups(t *testing.T) {
 }
 
 func TestNobodyIsDenied(t *testing.T) {
-	p, err := Compile(Rule{})
+	p, err := Compile(Rule{ValidUser: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,6 +188,9 @@ func TestCompileRefuses(t *testing.T) {
 		"none in none":      {Rule{All: []Rule{{ValidUser: true}, {None: []Rule{{None: []Rule{{ValidUser: true}}}}}}}, "only inside all"},
 		"all of none":       {Rule{All: []Rule{{None: []Rule{{User: []string{"bob"}}}}}}, "who may come in"},
 		"empty block":       {Rule{All: []Rule{}}, "holds no rule"},
+		"nothing said":      {Rule{}, "says nothing"},
+		"nothing inside":    {Rule{Any: []Rule{{User: []string{"bob"}}, {}}}, "says nothing"},
+		"placeholder":       {Rule{User: []string{"{env.ADMIN}"}}, "placeholders"},
 		"deeper than sense": {deep, "too deep"},
 	}
 	for name, test := range tests {
@@ -215,4 +223,29 @@ func FuzzParseName(f *testing.F) {
 			_, _ = parseName(word, text)
 		}
 	})
+}
+
+// TestFoldDN: letters beyond ASCII have a case too, and escapes hide none.
+func TestFoldDN(t *testing.T) {
+	for _, same := range [][2]string{
+		{"CN=Führung,DC=example", "cn=FÜHRUNG, dc=EXAMPLE"},
+		{`CN=F\c3\bchrung,DC=example`, "CN=FÜHRUNG,DC=example"},
+		{`CN=a\2cb,DC=x`, `cn=A\,B,dc=X`},
+		{"CN=a+OU=b,DC=x", "OU=b+CN=a,DC=x"},
+	} {
+		if FoldDN(same[0]) != FoldDN(same[1]) {
+			t.Errorf("%s and %s differ: %s, %s", same[0], same[1], FoldDN(same[0]), FoldDN(same[1]))
+		}
+	}
+	for _, other := range [][2]string{
+		{`CN=a\,OU=b,DC=x`, "CN=a,OU=b,DC=x"},
+		{`CN=a\+OU\=b,DC=x`, "CN=a+OU=b,DC=x"},
+		{"CN=\u212aarl,DC=x", "CN=Karl,DC=x"},
+		{`CN=\ff,DC=x`, `CN=\fe,DC=x`},
+		{`CN=\5cff,DC=x`, `CN=\ff,DC=x`},
+	} {
+		if FoldDN(other[0]) == FoldDN(other[1]) {
+			t.Errorf("%s and %s are one: %s", other[0], other[1], FoldDN(other[0]))
+		}
+	}
 }

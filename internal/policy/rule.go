@@ -9,7 +9,7 @@ import (
 )
 
 // Rule is a requirement as the configuration writes it. Exactly one of its
-// fields is set; the zero Rule is valid_user.
+// fields is set: a rule that says nothing must not let everybody in.
 type Rule struct {
 	// Everybody whom the directory knows.
 	ValidUser bool `json:"valid_user,omitempty"`
@@ -34,6 +34,7 @@ type Rule struct {
 const maxDepth = 16
 
 var (
+	errNothing  = errors.New("a rule says nothing; for everybody with an account write valid_user")
 	errSeveral  = errors.New("a rule holds one of valid_user, user, group, sid, all, any, none, and this one holds several")
 	errNone     = errors.New("none stands only inside all: alone it would let everybody else in")
 	errNoneOnly = errors.New("all holds nothing but none: say who may come in, for example with valid-user")
@@ -56,7 +57,11 @@ func compile(r Rule, depth int) (node, error) {
 	if depth > maxDepth {
 		return nil, errDepth
 	}
-	if r.fields() > 1 {
+	switch r.fields() {
+	case 0:
+		return nil, errNothing
+	case 1:
+	default:
 		return nil, errSeveral
 	}
 	switch {

@@ -1,0 +1,51 @@
+package caddyfile
+
+import (
+	"slices"
+	"testing"
+
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+// A word that is built is struck out of the list of those that are not.
+func TestUnbuilt(t *testing.T) {
+	for in, built := range map[string][]string{
+		"ldap":         directoryWords().list(),
+		"verify":       verifierWords().list(),
+		"windows_auth": handlerWords().list(),
+		"schemes":      {"basic", "ntlm"},
+		"require":      ruleWords().list(),
+	} {
+		if len(unbuilt(in)) == 0 {
+			t.Errorf("%s: nothing is unbuilt; strike out the case", in)
+		}
+		for _, word := range unbuilt(in) {
+			if slices.Contains(built, word) {
+				t.Errorf("%s in %s is built", word, in)
+			}
+		}
+	}
+}
+
+func TestIsDirective(t *testing.T) {
+	for name, want := range map[string]bool{
+		"windows_auth": true, "require": true, "reverse_proxy": true, "tls": true, "file_server": true,
+		"base_dn": false, "usernme": false, "": false, "order": false, "respond last": false, "{": false, "}": false,
+	} {
+		if got := isDirective(name); got != want {
+			t.Errorf("%q: got %v, want %v", name, got, want)
+		}
+	}
+}
+
+// A directive left inside a block for want of a } is no slip of the pen.
+func TestDirectivesAreNotMistyped(t *testing.T) {
+	for _, name := range []string{
+		"respond", "reverse_proxy", "handle", "handle_path", "route", "root", "file_server", "encode", "header", "log", "redir",
+		"rewrite", "templates", "php_fastcgi", "basic_auth", "request_header", "uri", "error", "vars", "map",
+	} {
+		if got := meant(name, "windows_auth", handlerWords().list()); got != ", is a } missing before it?" {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}

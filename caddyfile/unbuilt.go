@@ -1,0 +1,24 @@
+package caddyfile
+
+// unbuilt are the words of a block, or of a line that takes words, whose
+// capability is planned and not built yet: unknown like any other, but whoever
+// writes one is told that it is no mistake of his. Who builds one strikes it
+// out here.
+func unbuilt(in string) []string {
+	switch in {
+	case "ldap", "directory":
+		return []string{"discover", "bind_as", "user", "group", "attributes", "map", "cache", "pool"}
+	case "verify":
+		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
+	case "windows_auth":
+		return []string{
+			"bypass", "forward", "extended_protection", "accept_binding", "one_to_one", "allow_preflight", "ntlm",
+			"handshake_timeout", "max_body", "max_pending", "throttle", "session", "login", "totp",
+		}
+	case "schemes":
+		return []string{"negotiate"}
+	case "require", "all", "any", "none":
+		return []string{"role", "attribute", "filter"}
+	}
+	return nil
+}
