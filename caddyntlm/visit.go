@@ -31,8 +31,8 @@ type visit struct {
 	from     directory // that knows id
 	scheme   scheme
 	loggedIn bool // in this very request
+	bypassed bool // let pass without an identity
 	rule     string
-	waived   bool // let in without an identity
 
 	claimed  identity.Name // for the log
 	verifier string
