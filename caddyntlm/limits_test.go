@@ -1,7 +1,6 @@
 package caddyntlm
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -221,14 +220,15 @@ func TestSlowHeaders(t *testing.T) {
 // max_body is what the administrator says.
 func TestMaxBody(t *testing.T) {
 	d := newDoor(t, func(d *door) { d.MaxBody = 10 })
-	for size, status := range map[int]int{10: 401, 11: 413} {
+	for _, tt := range []struct{ size, status int }{{10, 401}, {11, 413}} {
 		c := d.dial(t)
-		c.send("POST", "/", strings.Repeat("x", size), type1())
-		if got := c.receive("POST"); got.StatusCode != status {
-			t.Errorf("%d bytes: got %d, want %d", size, got.StatusCode, status)
+		c.send("POST", "/", strings.Repeat("x", tt.size), type1())
+		if got := c.receive("POST"); got.StatusCode != tt.status {
+			t.Errorf("%d bytes: got %d, want %d", tt.size, got.StatusCode, tt.status)
 		}
 	}
-	if _, fields := d.last(t); fields["hint"] == nil && fmt.Sprint(fields["reason"]) == "body_cap" {
+	d.wantReason(t, identity.KindBodyTooLarge)
+	if _, fields := d.last(t); fields["hint"] == nil {
 		t.Error("got no hint")
 	}
 }
