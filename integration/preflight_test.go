@@ -31,7 +31,7 @@ func TestPreflight(t *testing.T) {
 			for name, args := range map[string][]string{
 				"no Origin": {"-X", "OPTIONS", "-H", "Access-Control-Request-Method: PUT"},
 				"PUT":       {"-X", "PUT", "-H", "Origin: https://app.example.org", "-H", "Access-Control-Request-Method: PUT"},
-				"body":      append([]string{"-d", "text"}, preflight...),
+				"body":      append([]string{"-d", "text", "--http1.1"}, preflight...),
 			} {
 				if got := curl(t, append(args, base+"/")...); got.Status != 401 {
 					t.Errorf("%q, %s: got %d %q, want 401", words, name, got.Status, got.Body)
