@@ -12,7 +12,7 @@ func unbuilt(in string) []string {
 		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
 	case "windows_auth":
 		return []string{
-			"bypass", "forward", "extended_protection", "accept_binding", "one_to_one", "allow_preflight", "ntlm",
+			"extended_protection", "accept_binding", "one_to_one", "allow_preflight", "ntlm",
 			"handshake_timeout", "max_body", "max_pending", "throttle", "session", "login", "totp",
 		}
 	case "schemes":

@@ -32,6 +32,7 @@ type visit struct {
 	scheme   scheme
 	loggedIn bool // in this very request
 	rule     string
+	waived   bool // let in without an identity
 
 	claimed  identity.Name // for the log
 	verifier string
@@ -52,7 +53,9 @@ var (
 // receive looks at the connection that a request came on.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{door: h, w: w, r: r, start: h.now(), conn: connOf(r.Context())}
-	if throughProxy(r) {
+	// An outer windows_auth has judged the request as the client sent it, and
+	// may since have set a header that looks like a proxy's.
+	if answerOf(r.Context()) == nil && throughProxy(r) {
 		v.conn.share()
 		v.barrier = identity.KindProxySeen
 		h.noticeProxy(v.start)
@@ -115,7 +118,7 @@ func (v *visit) identify() error {
 
 // identifyKnown serves a request without Authorization.
 func (v *visit) identifyKnown() error {
-	if outer := answerOf(v.r.Context()); outer != nil && v.door.has(outer.from) {
+	if outer := answerOf(v.r.Context()); outer != nil && outer.id != nil && v.door.has(outer.from) {
 		// An outer windows_auth knows the same directory and has taken the
 		// credential out of the request.
 		v.conn, v.id, v.from, v.scheme = outer.conn, outer.id, outer.from, outer.scheme
