@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -87,28 +86,13 @@ var overrides = newHeaderNames(
 
 // passWithout makes the request one that belongs to nobody, for the rules and
 // placeholders behind. What the connection remembers is neither asked nor
-// changed.
+// changed, and a credential goes on to whoever wants one: another windows_auth,
+// or the application.
 func (v *visit) passWithout() {
 	v.strip(overrides)
-	v.removeCredential()
 	v.waived = true
 	v.expose()
 	v.recordBypass("bypass", "")
-}
-
-// removeCredential takes off a credential that was meant for this door:
-// browsers send a password along with everything below the page that asked for
-// it. The application's own schemes stay.
-func (v *visit) removeCredential() {
-	for _, line := range v.r.Header["Authorization"] {
-		word, _, _ := strings.Cut(line, " ")
-		for _, s := range v.door.offered {
-			if strings.EqualFold(word, s.String()) {
-				v.r.Header.Del("Authorization")
-				return
-			}
-		}
-	}
 }
 
 // recordBypass writes what became of a bypass, for those who debug.

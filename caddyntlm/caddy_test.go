@@ -78,7 +78,12 @@ const caddyConfig = `{
 
 func loadCaddy(t *testing.T, extra string) *caddyDoor {
 	t.Helper()
-	if err := caddy.Load(fmt.Appendf(nil, caddyConfig, t.TempDir(), extra), true); err != nil {
+	return loadConfig(t, caddyConfig, extra)
+}
+
+func loadConfig(t *testing.T, config, extra string) *caddyDoor {
+	t.Helper()
+	if err := caddy.Load(fmt.Appendf(nil, config, t.TempDir(), extra), true); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -1,0 +1,193 @@
+package caddyntlm
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// asker answers with what the matchers say.
+func asker(t *testing.T, matchers map[string]caddyhttp.RequestMatcherWithError) middleware {
+	return func(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+		for name, m := range matchers {
+			matches, err := m.MatchWithError(r)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if matches {
+				_, _ = fmt.Fprintf(w, "%s,", name)
+			}
+		}
+		return nil
+	}
+}
+
+func user(t *testing.T, names ...string) caddyhttp.RequestMatcherWithError {
+	t.Helper()
+	m := new(MatchWindowsUser)
+	m.Names = names
+	if err := m.Provision(caddy.Context{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func group(t *testing.T, names ...string) caddyhttp.RequestMatcherWithError {
+	t.Helper()
+	m := new(MatchWindowsGroup)
+	m.Names = names
+	if err := m.Provision(caddy.Context{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestMatchers(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		matcher    caddyhttp.RequestMatcherWithError
+		alice, bob bool
+	}{
+		{"user", user(t, "ALICE"), true, false},
+		{"several users", user(t, "carol", "bob"), false, true},
+		{"user with domain", user(t, `EXAMPLE\alice`), true, false},
+		{"user of another domain", user(t, `OTHER\alice`), false, false},
+		{"user by UPN", user(t, "bob@example.com"), false, true},
+		{"user by DN", user(t, "cn=Alice, dc=example,dc=com"), true, false},
+		{"user by SID", user(t, fakeSID("EXAMPLEbob").String()), false, true},
+		{"group", group(t, "hr"), true, false},
+		{"several groups", group(t, "None", `EXAMPLE\Users`), true, true},
+		{"group by DN", group(t, "CN=HR,DC=example,DC=com"), true, false},
+		{"group by the user's name", group(t, "alice"), false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDoor(t, func(d *door) {
+				d.inner = append(d.inner, asker(t, map[string]caddyhttp.RequestMatcherWithError{"it": test.matcher}))
+			})
+			for account, want := range map[string]bool{"alice secret-a": test.alice, "bob secret-b": test.bob} {
+				name, password, _ := strings.Cut(account, " ")
+				text := ""
+				if want {
+					text = "it,"
+				}
+				d.dial(t).get(basic(name, password)).wantText(t, text)
+			}
+		})
+	}
+}
+
+// A bare name is of the first directory of the windows_auth that let them in.
+func TestMatchersScope(t *testing.T) {
+	d := newDoor(t, func(d *door) {
+		d.inner = append(d.inner, asker(t, map[string]caddyhttp.RequestMatcherWithError{"it": user(t, "alice")}))
+	})
+	d.scope.First = "OTHER"
+	d.dial(t).get(basic("alice", "secret-a")).wantText(t, "")
+}
+
+// Nobody is in no group: before windows_auth, behind a bypass, after a refusal.
+func TestMatchersWithoutIdentity(t *testing.T) {
+	matchers := map[string]caddyhttp.RequestMatcherWithError{
+		"user": user(t, "alice"), "group": group(t, "Users"), "everyone": group(t, "S-1-1-0"),
+	}
+	d := newDoor(t, func(d *door) { d.inner = append(d.inner, asker(t, matchers)) })
+	d.bypasses = []bypass{{}}
+	d.dial(t).get(basic("alice", "secret-a")).wantText(t, "")
+
+	r, err := http.NewRequest("GET", "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range matchers {
+		for _, vars := range []map[string]any{nil, {answerVar: (*visit)(nil)}, {answerVar: "alice"}} {
+			r = r.WithContext(context.WithValue(t.Context(), caddyhttp.VarsCtxKey, vars))
+			if matches, err := m.MatchWithError(r); matches || err != nil {
+				t.Errorf("%s: got %v, %v", name, matches, err)
+			}
+		}
+	}
+}
+
+func TestMatcherMistakes(t *testing.T) {
+	for words, want := range map[string]string{
+		"windows_user":                    "nothing follows windows_user",
+		`windows_user \alice`:             `want DOMAIN\name`,
+		"windows_user a,b":                "quote a,b",
+		"windows_group CN=Domain Users":   "quote CN=Domain",
+		`windows_group "CN=Users,DC"`:     "distinguished name",
+		`windows_group ""`:                "empty name",
+		"windows_group S-1-x":             "not a security identifier",
+		"windows_group {\n\tHR\n}":        "nothing follows",
+		"windows_group HR {\n\tUsers\n}":  "takes no block",
+		`windows_group "CN=HR,DC=x"`:      "",
+		"windows_group HR\nwindows_group": "nothing follows windows_group",
+	} {
+		unmarshal := map[string]caddyfile.Unmarshaler{
+			"windows_user": new(MatchWindowsUser), "windows_group": new(MatchWindowsGroup),
+		}[strings.Fields(words)[0]]
+		err := unmarshal.UnmarshalCaddyfile(caddyfile.NewTestDispenser(words))
+		if want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", words, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", words, err, want)
+		}
+	}
+	// No names in JSON are nobody, not everybody.
+	if err := new(MatchWindowsGroup).Provision(caddy.Context{}); err == nil {
+		t.Error("a matcher without names was provisioned")
+	}
+}
+
+// Expressions know both, with one name or several, and names are compiled when
+// the configuration loads.
+func TestMatchersInExpressions(t *testing.T) {
+	for expression, want := range map[string]string{
+		"windows_user('alice')":                                       "alice",
+		"windows_user('bob', 'alice')":                                "alice bob",
+		"windows_group('HR', 'None')":                                 "alice",
+		"windows_group('Users') && !windows_user('alice')":            "bob",
+		`windows_user('EXAMPLE\\\\bob') || windows_group(\"None\")`:   "bob",
+		"windows_group('HR') || {http.request.uri.path} == '/nobody'": "alice",
+	} {
+		t.Run(expression, func(t *testing.T) {
+			config := strings.Replace(caddyConfig, `"require": {"user": ["alice"]}`, `"require": {"valid_user": true}`, 1)
+			config = strings.Replace(config, `{"handler": "test_tell_name"}
+		]}`, `{"handler": "subroute", "routes": [
+			{"match": [{"expression": "`+expression+`"}], "handle": [{"handler": "static_response", "body": "it"}]},
+			{"handle": [{"handler": "static_response", "body": "other"}]}]}]}`, 1)
+			d := loadConfig(t, config, "")
+			for _, account := range []string{"alice secret-a", "bob secret-b"} {
+				name, password, _ := strings.Cut(account, " ")
+				text := "other"
+				if strings.Contains(want, name) {
+					text = "it"
+				}
+				d.dial(t).get(basic(name, password)).wantText(t, text)
+			}
+		})
+	}
+	for expression, want := range map[string]string{
+		"windows_group()":                      "at least one argument",
+		"windows_user(7)":                      "string constants",
+		`windows_user('\\\\\\\\alice')`:        `want DOMAIN`,
+		"windows_group('CN=HR,DC')":            "distinguished name",
+		"windows_user('alice') == 'something'": "no matching overload",
+	} {
+		config := strings.Replace(caddyConfig, `{"handler": "test_tell_name"}
+		]}`, `{"handler": "test_tell_name"}], "match": [{"expression": "`+expression+`"}]}`, 1)
+		err := caddy.Load(fmt.Appendf(nil, config, t.TempDir(), ""), true)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", expression, err, want)
+		}
+	}
+}
