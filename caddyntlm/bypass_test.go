@@ -184,6 +184,18 @@ func TestBypassByAddress(t *testing.T) {
 	}
 }
 
+// Caddy itself drops names with _ and . unless it is told to keep them.
+func TestForwardWithAliasesExpected(t *testing.T) {
+	d := loadBypassing(t, `"expected_underscore_headers": ["X_Remote_User", "X_App"], "expected_dot_headers": ["X.Remote.User"],`, `[{"path": ["/health"]}]`)
+	for _, header := range []string{"X_Remote_User: root", "X.Remote.User: root", "X_Remote_User: a\r\nX.Remote.User: b"} {
+		stripped := d.logs.FilterMessage("header of the client removed").Len()
+		d.dial(t).get(basic("alice", "secret-a"), header).wantText(t, aliceThere)
+		if got := d.logs.FilterMessage("header of the client removed").Len(); got == stripped {
+			t.Errorf("%s: got no header removed", header)
+		}
+	}
+}
+
 // Sets are or-ed, the matchers of one and-ed.
 func TestBypassSets(t *testing.T) {
 	d := loadBypassing(t, "", `[{"path": ["/a"], "method": ["GET"]}, {"header": {"X-Probe": ["yes"]}}, {"expression": "{http.request.uri.path} == '/b'"}]`)

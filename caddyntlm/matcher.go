@@ -1,24 +1,19 @@
 package caddyntlm
 
 import (
-	"fmt"
 	"net/http"
 	"reflect"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types/ref"
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
-func init() {
-	caddy.RegisterModule(new(MatchWindowsUser))
-	caddy.RegisterModule(new(MatchWindowsGroup))
-}
+// The room of words registers these matchers, with the lists of names that a
+// Caddyfile has.
 
 // MatchWindowsUser is http.matchers.windows_user: it matches requests of these
 // accounts, which windows_auth let in before. Names are those of require user.
@@ -32,31 +27,11 @@ type MatchWindowsUser struct{ names }
 // matches.
 type MatchWindowsGroup struct{ names }
 
-// CaddyModule returns the Caddy module information.
-func (*MatchWindowsUser) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.matchers.windows_user", New: func() caddy.Module { return new(MatchWindowsUser) }}
-}
-
-// CaddyModule returns the Caddy module information.
-func (*MatchWindowsGroup) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.matchers.windows_group", New: func() caddy.Module { return new(MatchWindowsGroup) }}
-}
-
 // Provision compiles the names.
 func (m *MatchWindowsUser) Provision(caddy.Context) error { return m.compile(userRule) }
 
 // Provision compiles the names.
 func (m *MatchWindowsGroup) Provision(caddy.Context) error { return m.compile(groupRule) }
-
-// UnmarshalCaddyfile reads windows_user <name>…
-func (m *MatchWindowsUser) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return m.read(d, userRule)
-}
-
-// UnmarshalCaddyfile reads windows_group <name>…
-func (m *MatchWindowsGroup) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return m.read(d, groupRule)
-}
 
 // CELLibrary makes windows_user('alice', 'bob') known in expressions.
 func (*MatchWindowsUser) CELLibrary(ctx caddy.Context) (cel.Library, error) {
@@ -120,32 +95,6 @@ func (n *names) Match(r *http.Request) bool {
 	return matches
 }
 
-// read takes the names of a line, and of further lines of the same matcher. A
-// comma, and a distinguished name, must be quoted: unquoted both could fall
-// apart into names in their own right.
-func (n *names) read(d *caddyfile.Dispenser, of func([]string) policy.Rule) error {
-	for d.Next() {
-		word := d.Val()
-		args := d.RemainingArgsAsTokens()
-		if len(args) == 0 {
-			return d.Errf("nothing follows %s: write %s <name>…", word, word)
-		}
-		for _, arg := range args {
-			if !arg.Quoted() && strings.ContainsAny(arg.Text, `,="`) {
-				return d.Errf("quote %s: names stand between spaces here, and one with a comma or an equals sign between quotes", arg.Text)
-			}
-			n.Names = append(n.Names, arg.Text)
-		}
-		if d.NextBlock(0) {
-			return d.Errf("%s takes no block: write %s <name>…", word, word)
-		}
-		if err := n.compile(of); err != nil {
-			return d.WrapErr(fmt.Errorf("%s: %w", word, err))
-		}
-	}
-	return nil
-}
-
 // Interface guards.
 var (
 	_ caddy.Provisioner                 = (*MatchWindowsUser)(nil)
@@ -154,6 +103,4 @@ var (
 	_ caddyhttp.RequestMatcherWithError = (*MatchWindowsGroup)(nil)
 	_ caddyhttp.CELLibraryProducer      = (*MatchWindowsUser)(nil)
 	_ caddyhttp.CELLibraryProducer      = (*MatchWindowsGroup)(nil)
-	_ caddyfile.Unmarshaler             = (*MatchWindowsUser)(nil)
-	_ caddyfile.Unmarshaler             = (*MatchWindowsGroup)(nil)
 )

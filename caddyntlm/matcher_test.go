@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
@@ -114,38 +113,38 @@ func TestMatchersWithoutIdentity(t *testing.T) {
 	}
 }
 
+// No names are nobody, not everybody.
 func TestMatcherMistakes(t *testing.T) {
-	for words, want := range map[string]string{
-		"windows_user":                    "nothing follows windows_user",
-		`windows_user \alice`:             `want DOMAIN\name`,
-		"windows_user a,b":                "quote a,b",
-		"windows_group CN=Domain Users":   "quote CN=Domain",
-		`windows_group "CN=Users,DC"`:     "distinguished name",
-		`windows_group ""`:                "empty name",
-		"windows_group S-1-x":             "not a security identifier",
-		"windows_group {\n\tHR\n}":        "nothing follows",
-		"windows_group HR {\n\tUsers\n}":  "takes no block",
-		`windows_group "CN=HR,DC=x"`:      "",
-		"windows_group HR\nwindows_group": "nothing follows windows_group",
+	for want, names := range map[string][]string{
+		"names nobody": nil, "empty name": {""}, "distinguished name": {"CN=Users,DC"}, `want DOMAIN\name`: {`\alice`},
 	} {
-		unmarshal := map[string]caddyfile.Unmarshaler{
-			"windows_user": new(MatchWindowsUser), "windows_group": new(MatchWindowsGroup),
-		}[strings.Fields(words)[0]]
-		err := unmarshal.UnmarshalCaddyfile(caddyfile.NewTestDispenser(words))
-		if want == "" {
-			if err != nil {
-				t.Errorf("%s: %v", words, err)
+		u, g := new(MatchWindowsUser), new(MatchWindowsGroup)
+		u.Names, g.Names = names, names
+		for _, m := range []caddy.Provisioner{u, g} {
+			if err := m.Provision(caddy.Context{}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
 			}
-			continue
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %q", words, err, want)
 		}
 	}
-	// No names in JSON are nobody, not everybody.
-	if err := new(MatchWindowsGroup).Provision(caddy.Context{}); err == nil {
-		t.Error("a matcher without names was provisioned")
-	}
+}
+
+func init() {
+	caddy.RegisterModule(new(namedUser))
+	caddy.RegisterModule(new(namedGroup))
+}
+
+// namedUser and namedGroup are the modules as the room of words has them.
+type (
+	namedUser  struct{ MatchWindowsUser }
+	namedGroup struct{ MatchWindowsGroup }
+)
+
+func (*namedUser) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.matchers.windows_user", New: func() caddy.Module { return new(namedUser) }}
+}
+
+func (*namedGroup) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.matchers.windows_group", New: func() caddy.Module { return new(namedGroup) }}
 }
 
 // Expressions know both, with one name or several, and names are compiled when
