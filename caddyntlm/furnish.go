@@ -74,7 +74,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 		h.log.Info("NTLM serves one of several directories: its challenge goes out before the client names a domain",
 			zap.String("directory", h.ntlm.Name()))
 	}
-	return nil
+	return h.measure(ctx)
 }
 
 // settle checks the configuration and makes it ready.
@@ -82,7 +82,7 @@ func (h *Handler) settle(directories []directory) error {
 	h.limits = defaultLimits()
 	h.conns, h.notices = newConns(), new(notices)
 	h.pending, h.asking = &quota{limit: h.limits.pending}, &quota{limit: h.limits.asking}
-	h.directories = directories
+	h.directories, h.meter = directories, newMeter(newMetrics(), directories)
 	h.scope = policy.Scope{First: directories[0].Name()}
 	if err := checkTwice(directories); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 type handshake struct {
 	exchange identity.NTLMExchange
 	place    *quota
+	took     time.Duration // the first leg, for the metrics
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool

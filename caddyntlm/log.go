@@ -25,6 +25,7 @@ const maxClaimed = 64
 // recordAllow writes that a request was let in: at INFO for a log-in, else only
 // for those who debug.
 func (v *visit) recordAllow() {
+	v.count("allow", "")
 	level := zapcore.DebugLevel
 	if v.loggedIn {
 		level = zapcore.InfoLevel
@@ -36,6 +37,7 @@ func (v *visit) recordAllow() {
 
 // recordChallenge writes that a Type 2 went out.
 func (v *visit) recordChallenge() {
+	v.count("challenge", "type_2")
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
 		c.Write(v.fields("challenge", "type_2", nil)...)
 	}
@@ -43,6 +45,7 @@ func (v *visit) recordChallenge() {
 
 // recordGone writes that the client left before it was answered.
 func (v *visit) recordGone(err error) {
+	v.count("gone", "client_gone")
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
 		c.Write(v.fields("gone", "client_gone", err)...)
 	}
@@ -50,6 +53,7 @@ func (v *visit) recordGone(err error) {
 
 // record writes that a request was refused.
 func (v *visit) record(o outcome, kind identity.Kind, err error) {
+	v.count(o.event, kind.String())
 	level := o.level
 	var more []zap.Field
 	if kind == identity.KindTooManyPending {
