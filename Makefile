@@ -41,7 +41,7 @@ fuzz:
 # Figures, one a line, as docs/performance.md has them: what is compared is
 # measured in one run. With the lab of make lab up, LAB_DIR=$(LAB) adds Samba's.
 bench:
-	$(GO) run ./integration/bench
+	LAB_DIR="$(LAB_DIR)" $(GO) run ./integration/bench
 
 build:
 	$(GO) build -o caddy ./cmd/caddy
