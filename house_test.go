@@ -45,6 +45,7 @@ var house = map[string][]string{
 	"cmd/caddy":         {""},
 	"integration":       {"", "integration/lab"},
 	"integration/adapt": {"", "caddyfile"},
+	"integration/bench": {},
 	"integration/lab":   {},
 }
 

@@ -62,6 +62,7 @@ func (c *conn) lost() bool { return c.client == nil || c.client.IsClosing() }
 // bounded runs an act that has the connection alone, for no longer than the
 // context and the request timeout allow.
 func (c *conn) bounded(ctx context.Context, act func() error) error {
+	defer c.server.timed(time.Now())
 	ctx, cancel := context.WithTimeout(ctx, c.request)
 	defer cancel()
 	stop := context.AfterFunc(ctx, c.abort)
@@ -154,6 +155,12 @@ func (c *conn) entry(ctx context.Context, dn string, attributes ...string) (*lda
 
 // dial connects to a server, with TLS before anything else is said.
 func (d *Directory) dial(ctx context.Context, s *server) (*conn, error) {
+	c, err := d.connect(ctx, s)
+	d.metrics.dialled(ctx, d.name, s, err)
+	return c, err
+}
+
+func (d *Directory) connect(ctx context.Context, s *server) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.dialTimeout())
 	defer cancel()
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", s.url.Addr())

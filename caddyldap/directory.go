@@ -46,6 +46,7 @@ type Directory struct {
 	service   *service // nil without a service account
 	domain    domainFacts
 	logger    *zap.Logger
+	metrics   *metrics
 	now       func() time.Time
 	life      context.Context // ends with stop
 	end       context.CancelFunc
@@ -134,6 +135,7 @@ func (d *Directory) stop() {
 		d.service.close()
 	}
 	d.background.Wait()
+	d.unmeasure()
 }
 
 var _ identity.Directory = (*Directory)(nil)

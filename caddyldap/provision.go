@@ -50,7 +50,7 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 	d.life, d.end = context.WithCancel(context.Background())
 	d.servers = d.newServers(config)
 	d.warn()
-	return nil
+	return d.measure(ctx)
 }
 
 // setNames fills in what the configuration leaves to be concluded.

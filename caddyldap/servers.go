@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -25,8 +26,9 @@ const (
 // server is one controller and what became of it lately.
 type server struct {
 	url     URL
-	tls     *tls.Config    // nil without TLS
-	ignored func([]string) // told of referrals, may be nil
+	tls     *tls.Config         // nil without TLS
+	ignored func([]string)      // told of referrals, may be nil
+	took    prometheus.Observer // of exchanges, may be nil
 
 	// Under servers.mu.
 	failures int

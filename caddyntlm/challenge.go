@@ -76,4 +76,5 @@ func (v *visit) proceed(message []byte) {
 	v.w.Header()["Www-Authenticate"] = []string{"NTLM " + base64.StdEncoding.EncodeToString(message)}
 	v.w.Header().Set("Content-Length", "0")
 	v.w.WriteHeader(http.StatusUnauthorized)
+	veil(v.w)
 }

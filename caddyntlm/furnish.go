@@ -77,7 +77,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 		h.log.Info("NTLM serves one of several directories: its challenge goes out before the client names a domain",
 			zap.String("directory", h.ntlm.Name()))
 	}
-	return nil
+	return h.measure(ctx)
 }
 
 // settle checks the configuration and makes it ready.
@@ -86,7 +86,7 @@ func (h *Handler) settle(directories []directory) error {
 	if err := errors.Join(h.settleLimits(), h.settleOneToOne()); err != nil {
 		return err
 	}
-	h.directories = directories
+	h.directories, h.meter = directories, newMeter(newMetrics(), directories)
 	h.scope = policy.Scope{First: directories[0].Name()}
 	if err := checkTwice(directories); err != nil {
 		return err

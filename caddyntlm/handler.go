@@ -77,6 +77,7 @@ type Handler struct {
 	asking      *quota
 	server      *caddyhttp.Server
 	notices     *notices
+	meter       *meter
 	now         func() time.Time
 	log         *zap.Logger
 }
@@ -155,12 +156,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return next.ServeHTTP(w, r)
 }
 
-// Cleanup closes the handshakes that still wait.
+// Cleanup closes the handshakes that still wait, and counts the door out.
 func (h *Handler) Cleanup() error {
 	if h.conns != nil {
 		h.conns.endAll()
 	}
-	return nil
+	return h.unmeasure()
 }
 
 // Interface guards.

@@ -13,6 +13,7 @@ import (
 type handshake struct {
 	exchange identity.NTLMExchange
 	place    *place
+	took     time.Duration // the first leg, for the metrics
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool

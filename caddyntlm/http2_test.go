@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
@@ -41,6 +43,9 @@ func TestHTTP2(t *testing.T) {
 	get().want(t, 401, offered...)
 	get(type1()).want(t, 401, offered...)
 	d.wantReason(t, identity.KindHTTP11Required)
+	if level, _ := d.last(t); level != zapcore.DebugLevel {
+		t.Errorf("got a line at %v, want DEBUG: browsers come back by themselves", level)
+	}
 	get(type3(ntlmMessage(2, "x"), "alice", "secret-a")).want(t, 401, offered...)
 	if got := d.dir.challenges; got != 0 {
 		t.Errorf("got %d challenges issued on HTTP/2, want 0", got)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,17 +14,15 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
-// The log has one line a decision. Names that a client claims are quoted and
-// cut; tokens and passwords are no fields of anything here.
+// The log has one line a decision. Names that a client claims are escaped
+// and cut; tokens and passwords are no fields of anything here.
 
 const decision = "authentication"
-
-// maxClaimed is how many characters of a claimed name a log line holds.
-const maxClaimed = 64
 
 // recordAllow writes that a request was let in: at INFO for a log-in, else only
 // for those who debug.
 func (v *visit) recordAllow() {
+	v.count("allow", "")
 	level := zapcore.DebugLevel
 	if v.loggedIn {
 		level = zapcore.InfoLevel
@@ -35,8 +32,17 @@ func (v *visit) recordAllow() {
 	}
 }
 
+// recordPass writes that a require let the request go on, and by which rule. The
+// door has counted the request already.
+func (v *visit) recordPass() {
+	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
+		c.Write(v.fields("allow", "", nil)...)
+	}
+}
+
 // recordChallenge writes that a Type 2 went out.
 func (v *visit) recordChallenge() {
+	v.count("challenge", "type_2")
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
 		c.Write(v.fields("challenge", "type_2", nil)...)
 	}
@@ -44,6 +50,7 @@ func (v *visit) recordChallenge() {
 
 // recordGone writes that the client left before it was answered.
 func (v *visit) recordGone(err error) {
+	v.count("gone", "client_gone")
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
 		c.Write(v.fields("gone", "client_gone", err)...)
 	}
@@ -51,6 +58,7 @@ func (v *visit) recordGone(err error) {
 
 // record writes that a request was refused.
 func (v *visit) record(o outcome, kind identity.Kind, err error) {
+	v.count(o.event, kind.String())
 	level := o.level
 	var more []zap.Field
 	if kind == identity.KindTooManyPending {
@@ -61,6 +69,9 @@ func (v *visit) record(o outcome, kind identity.Kind, err error) {
 		more = append(more, zap.Int64("skipped", skipped))
 	}
 	if c := v.door.log.Check(level, decision); c != nil {
+		if kind == identity.KindDenied && v.id != nil {
+			more = append(more, zap.String("hint", memberships(v.id)))
+		}
 		c.Write(append(v.fields(o.event, kind.String(), err), more...)...)
 	}
 }
@@ -87,7 +98,7 @@ func (v *visit) fields(event, reason string, err error) []zap.Field {
 	fields = append(fields, zap.String("event", event))
 	for _, f := range [...]struct{ key, value string }{
 		{"reason", reason}, {"conn", v.conn.String()}, {"remote_ip", remoteIP(v.r)}, {"scheme", v.scheme.String()},
-		{"user_claimed", quoteClaimed(claimed)}, {"user", user}, {"verifier", verifier}, {"dc", server},
+		{"user_claimed", escapeClaimed(claimed)}, {"user", user}, {"verifier", verifier}, {"dc", server},
 		{"rule", v.rule}, {"method", v.r.Method}, {"path", v.r.URL.Path}, {"hint", hint},
 	} {
 		if f.value != "" {
@@ -109,18 +120,6 @@ func remoteIP(r *http.Request) string {
 	return host
 }
 
-// quoteClaimed makes a claimed name harmless for a log.
-func quoteClaimed(name identity.Name) string {
-	if name == (identity.Name{}) {
-		return ""
-	}
-	runes := []rune(name.String())
-	if len(runes) > maxClaimed {
-		runes = runes[:maxClaimed]
-	}
-	return strconv.Quote(string(runes))
-}
-
 // notices are the warnings that must not flood the log.
 type notices struct {
 	proxy, pending rarely
@@ -129,7 +128,7 @@ type notices struct {
 
 const (
 	hintProxy = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, let clients connect directly, or name a proxy that keeps one connection a client in one_to_one."
-	hintHTTP2 = "A client began NTLM on HTTP/2 or HTTP/3 and does not come back with HTTP/1.1 by itself; turn HTTP/2 off for it, or for this site."
+	hintHTTP2 = "A client began NTLM on HTTP/2. curl and browsers come back with HTTP/1.1 by themselves, and then all is well; for one that does not (.NET) write servers { protocols h1 } in the global options."
 )
 
 // noticeProxy warns that connections are shared, once a minute.

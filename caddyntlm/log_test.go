@@ -44,15 +44,15 @@ func TestLogLines(t *testing.T) {
 	}
 	c.login("alice", "secret-a")
 	check(zapcore.InfoLevel, map[string]any{
-		"event": "allow", "scheme": "ntlm", "user": `EXAMPLE\alice`, "user_claimed": `"alice"`, "verifier": "fake",
+		"event": "allow", "scheme": "ntlm", "user": `EXAMPLE\alice`, "user_claimed": "alice", "verifier": "fake",
 		"dc": "dc1.example.com:636", "rule": "user alice", "remote_ip": "127.0.0.1",
 	})
 	c.get()
 	check(zapcore.DebugLevel, map[string]any{"event": "allow", "user": `EXAMPLE\alice`})
 	c.get(basic("bob", "wrong"))
-	check(zapcore.InfoLevel, map[string]any{"event": "refuse", "reason": "bad_credentials", "scheme": "basic", "user_claimed": `"bob"`})
+	check(zapcore.InfoLevel, map[string]any{"event": "refuse", "reason": "bad_credentials", "scheme": "basic", "user_claimed": "bob"})
 	c.get(basic("bob", "secret-b"))
-	check(zapcore.InfoLevel, map[string]any{"event": "deny", "reason": "denied", "user": `EXAMPLE\bob`, "rule": "user alice"})
+	check(zapcore.InfoLevel, map[string]any{"event": "deny", "reason": "denied", "user": `EXAMPLE\bob`, "rule": "user alice", "hint": "the user is in: Users"})
 	d.dir.failures["bob"] = &identity.Error{Kind: identity.KindTLS, Server: "dc2.example.com:636", Hint: "Trust its authority."}
 	c.get(basic("bob", "secret-c"))
 	check(zapcore.ErrorLevel, map[string]any{"event": "fail", "reason": "tls", "dc": "dc2.example.com:636", "hint": "Trust its authority."})
@@ -64,13 +64,76 @@ func TestClaimedNamesAreHarmless(t *testing.T) {
 	c := d.dial(t)
 	c.get(basic("alice\r\n\x1b[31mERROR all is lost", "x"))
 	_, fields := d.last(t)
-	if got, want := fields["user_claimed"], `"alice\r\n\x1b[31mERROR all is lost"`; got != want {
+	if got, want := fields["user_claimed"], `alice\x0d\x0a\x1b[31mERROR all is lost`; got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	c.get(basic(strings.Repeat("é", 2000), "x"))
 	_, fields = d.last(t)
-	if got, want := fields["user_claimed"], `"`+strings.Repeat("é", 64)+`"`; got != want {
+	if got, want := fields["user_claimed"], strings.Repeat("é", 64); got != want {
 		t.Errorf("got %v, want 64 characters", got)
+	}
+}
+
+func TestEscapeClaimed(t *testing.T) {
+	for _, tt := range []struct {
+		name identity.Name
+		want string
+	}{
+		{identity.Name{}, ""},
+		{identity.Name{Domain: "EXAMPLE", User: "alice"}, `EXAMPLE\alice`},
+		{identity.Name{User: `al"ice'`}, `al"ice'`},
+		{identity.Name{User: "zoë 漢字"}, "zoë 漢字"},
+		{identity.Name{User: "a\x00\t\r\n\x1b\x7fb"}, `a\x00\x09\x0d\x0a\x1b\x7fb`},
+		{identity.Name{User: "a\u0085\u202e\u2028\u00a0\ufeffb"}, `a\u0085\u202e\u2028\u00a0\ufeffb`},
+		{identity.Name{User: "a\U000e0041b"}, `a\U000e0041b`},
+		{identity.Name{User: "a\xff\xfeb\ufffd"}, `a\xff\xfeb` + "\ufffd"},
+		{identity.Name{User: strings.Repeat("é", 65)}, strings.Repeat("é", 64)},
+		{identity.Name{User: strings.Repeat("x", 62) + "\nyz"}, strings.Repeat("x", 62)},
+	} {
+		if got := escapeClaimed(tt.name); got != tt.want {
+			t.Errorf("%+q: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestMemberships(t *testing.T) {
+	var a identity.Account
+	if got, want := memberships(identity.New(a, strings.ToLower)), "the user is in no group"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, name := range []string{"Web Users", "Users", "", "Domain Users", "users"} {
+		a.Groups = append(a.Groups, identity.Group{Name: name})
+	}
+	if got, want := memberships(identity.New(a, strings.ToLower)), "the user is in: Domain Users, Users, users, Web Users"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for i := range 10 {
+		a.Groups = append(a.Groups, identity.Group{Name: "Z" + string(rune('0'+i))})
+	}
+	if got, want := memberships(identity.New(a, strings.ToLower)), "the user is in: Domain Users, Users, users, Web Users, Z0, Z1, Z2, Z3, Z4, Z5, …"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A require that lets a request go on says by which rule, to those who debug.
+func TestRequireSaysItsRule(t *testing.T) {
+	d := newDoor(t, func(d *door) {
+		inner := &Require{Rule: policy.Rule{Group: []string{"HR"}}, log: d.log}
+		var err error
+		if inner.rule, err = policy.Compile(inner.Rule); err != nil {
+			t.Fatal(err)
+		}
+		d.inner = append(d.inner, inner)
+	})
+	d.dial(t).get(basic("alice", "secret-a")).wantUser(t, "alice")
+	level, fields := d.last(t)
+	if level != zapcore.DebugLevel || fields["event"] != "allow" || fields["rule"] != "group HR" || fields["user"] != `EXAMPLE\alice` {
+		t.Errorf("got %v %v", level, fields)
+	}
+	d.dial(t).get(basic("bob", "secret-b")).want(t, 403)
+	level, fields = d.last(t)
+	if level != zapcore.InfoLevel || fields["event"] != "deny" || fields["hint"] != "the user is in: Users" {
+		t.Errorf("got %v %v", level, fields)
 	}
 }
 

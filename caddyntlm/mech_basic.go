@@ -48,6 +48,7 @@ func (v *visit) verifyPassword() error {
 	defer place.leave()
 	ctx, cancel := v.deadline()
 	defer cancel()
+	v.asked = true
 	principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, v.credential.password)
 	if err == nil {
 		err = v.resolve(ctx, principal)

@@ -91,11 +91,13 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 	}()
 	ctx, cancel := v.deadline()
 	defer cancel()
+	v.asked = true
+	began := v.door.now() // not v.start: the client has sent a body meanwhile
 	exchange, err := v.door.ntlm.NTLMVerifier().StartNTLM(ctx, v.credential.message, nil)
 	if err != nil {
 		return nil, err
 	}
-	h = &handshake{exchange: exchange, place: place}
+	h = &handshake{exchange: exchange, place: place, took: v.door.now().Sub(began)}
 	return h, nil
 }
 
@@ -114,7 +116,7 @@ func (v *visit) authenticate() error {
 	defer waiting.handshake.close()
 	ctx, cancel := v.deadline()
 	defer cancel()
-	v.from = v.door.ntlm
+	v.from, v.asked, v.earlier = v.door.ntlm, true, waiting.handshake.took
 	principal, err := waiting.handshake.exchange.Finish(ctx, v.credential.message)
 	if err != nil {
 		return err

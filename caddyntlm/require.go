@@ -62,6 +62,7 @@ func (q *Require) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err := v.decide(q.rule); err != nil {
 		return v.refuse(err)
 	}
+	v.recordPass()
 	return next.ServeHTTP(w, r)
 }
 

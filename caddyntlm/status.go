@@ -22,6 +22,7 @@ type outcome struct {
 var (
 	logIn         = outcome{http.StatusUnauthorized, "log in", "challenge", zapcore.DebugLevel, false}
 	wrong         = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.InfoLevel, false}
+	fallback      = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.DebugLevel, false}
 	suspicious    = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.WarnLevel, false}
 	misconfigured = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.ErrorLevel, false}
 	malformed     = outcome{http.StatusBadRequest, "bad Authorization header", "refuse", zapcore.WarnLevel, true}
@@ -43,7 +44,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindState:          wrong,
 	identity.KindScheme:         wrong,
 	identity.KindBodyTooLarge:   tooLarge,
-	identity.KindHTTP11Required: wrong,
+	identity.KindHTTP11Required: fallback,
 	identity.KindProxySeen:      wrong,
 	identity.KindNotPersistent:  wrong,
 	identity.KindAnonymous:      suspicious,

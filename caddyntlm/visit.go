@@ -37,6 +37,9 @@ type visit struct {
 	claimed  identity.Name // for the log
 	verifier string
 	server   string
+
+	asked   bool          // a controller, in this request
+	earlier time.Duration // what the first leg of the log-in took
 }
 
 // noBarrier is the barrier of a connection fit for handshakes.

@@ -1,0 +1,171 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// Figures for Prometheus about controllers. docs/metrics.md tells of each.
+
+// sharedMetrics keeps the one set of figures over reloads: a new configuration
+// has a new registry, in which the same set is registered again.
+var sharedMetrics = caddy.NewUsagePool()
+
+const metricsKey = "ldap"
+
+// Outcomes of an attempt to connect; the others are kinds of failure.
+const (
+	connected = "ok"
+	givenUp   = "given_up" // the client left, or the configuration went
+)
+
+// exchangeBuckets are seconds, from a search on a kept connection to the
+// deadline of an authentication.
+var exchangeBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// metrics are the figures of all directories. A nil one counts nothing.
+type metrics struct {
+	connections *prometheus.CounterVec
+	exchanges   *prometheus.HistogramVec
+	up          *prometheus.Desc
+
+	mu          sync.Mutex
+	directories map[*Directory]struct{}
+}
+
+func newMetrics() *metrics {
+	labels := []string{"directory", "server"}
+	return &metrics{
+		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caddy_windows_auth_ldap_connections_total",
+			Help: "Attempts to connect to a controller, TLS included, by their outcome.",
+		}, append(labels, "outcome")),
+		exchanges: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "caddy_windows_auth_ldap_exchange_duration_seconds",
+			Help:    "How long a controller took for one question: a leg of a bind, or a search.",
+			Buckets: exchangeBuckets,
+		}, labels),
+		up: prometheus.NewDesc("caddy_windows_auth_ldap_server_up",
+			"1 while a controller is in service, 0 while it is put aside.", labels, nil),
+		directories: make(map[*Directory]struct{}),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+	m.connections.Describe(to)
+	m.exchanges.Describe(to)
+	to <- m.up
+}
+
+// Collect implements prometheus.Collector. Several directories may have one
+// name and server, during a reload among others: the server is up when it is
+// for all of them.
+func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	m.connections.Collect(to)
+	m.exchanges.Collect(to)
+	type label struct{ directory, server string }
+	aside := make(map[label]bool)
+	m.mu.Lock()
+	for d := range m.directories {
+		for server, out := range d.servers.aside() {
+			l := label{d.name, server}
+			aside[l] = aside[l] || out
+		}
+	}
+	m.mu.Unlock()
+	for l, out := range aside {
+		to <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, float64(b2i(!out)), l.directory, l.server)
+	}
+}
+
+// aside tells for each server whether it is put aside.
+func (s *servers) aside() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	aside := make(map[string]bool, len(s.list))
+	for _, sv := range s.list {
+		aside[sv.url.Addr()] = !sv.until.IsZero()
+	}
+	return aside
+}
+
+// Destruct implements caddy.Destructor.
+func (m *metrics) Destruct() error { return nil }
+
+// measure counts the directory in with the others, in the registry of its
+// configuration. stop counts it out.
+func (d *Directory) measure(ctx caddy.Context) error {
+	shared, _, err := sharedMetrics.LoadOrNew(metricsKey, func() (caddy.Destructor, error) { return newMetrics(), nil })
+	if err != nil {
+		return err
+	}
+	m := shared.(*metrics)
+	d.metrics = m
+	for _, sv := range d.servers.list {
+		sv.took = m.exchanges.WithLabelValues(d.name, sv.url.Addr())
+	}
+	m.mu.Lock()
+	m.directories[d] = struct{}{}
+	m.mu.Unlock()
+	err = ctx.GetMetricsRegistry().Register(m)
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok && already.ExistingCollector == prometheus.Collector(m) {
+		return nil // by another directory of the same configuration
+	}
+	if err != nil {
+		return fmt.Errorf("registering the metrics: %w", err)
+	}
+	return nil
+}
+
+// unmeasure undoes measure. It may be called more than once.
+func (d *Directory) unmeasure() {
+	m := d.metrics
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	_, counted := m.directories[d]
+	delete(m.directories, d)
+	m.mu.Unlock()
+	if counted {
+		_, _ = sharedMetrics.Delete(metricsKey) // its Destruct never fails
+	}
+}
+
+// dialled counts an attempt to connect.
+func (m *metrics) dialled(ctx context.Context, directory string, sv *server, err error) {
+	if m == nil {
+		return
+	}
+	outcome := connected
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
+		outcome = givenUp
+	default:
+		outcome = identity.KindOf(err).String()
+	}
+	m.connections.WithLabelValues(directory, sv.url.Addr(), outcome).Inc()
+}
+
+// timed notes how long an exchange took that began then.
+func (sv *server) timed(began time.Time) {
+	if sv != nil && sv.took != nil {
+		sv.took.Observe(time.Since(began).Seconds())
+	}
+}
+
+// Interface guards.
+var (
+	_ prometheus.Collector = (*metrics)(nil)
+	_ caddy.Destructor     = (*metrics)(nil)
+)

@@ -1,0 +1,132 @@
+package caddyldap
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+// figure adds up the series of a metric that have all the labels, each written
+// name=value, and counts them. For a histogram it is the number of observations.
+func figure(t *testing.T, from prometheus.Gatherer, name string, labels ...string) (sum float64, series int) {
+	t.Helper()
+	families, err := from.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			var has []string
+			for _, pair := range m.GetLabel() {
+				has = append(has, pair.GetName()+"="+pair.GetValue())
+			}
+			if slices.ContainsFunc(labels, func(l string) bool { return !slices.Contains(has, l) }) {
+				continue
+			}
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			series++
+		}
+	}
+	return sum, series
+}
+
+const (
+	connections = "caddy_windows_auth_ldap_connections_total"
+	exchanges   = "caddy_windows_auth_ldap_exchange_duration_seconds"
+	up          = "caddy_windows_auth_ldap_server_up"
+)
+
+// configuration stands for one that Caddy loads: a context with a registry.
+func configuration(t *testing.T) caddy.Context {
+	t.Helper()
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func openIn(t *testing.T, ctx caddy.Context, name string, urls ...string) *Directory {
+	t.Helper()
+	d := &Directory{TLS: &TLS{InsecureSkipVerify: true}, Timeout: &Timeout{Dial: caddy.Duration(time.Second)}}
+	for _, url := range urls {
+		d.Server = append(d.Server, Server{URL: url})
+	}
+	if err := d.provision(ctx, zap.NewNop(), name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.stop)
+	return d
+}
+
+func TestMetrics(t *testing.T) {
+	live := startDemo(t, nil)
+	ctx := configuration(t)
+	registry := ctx.GetMetricsRegistry()
+	want := func(what string, want float64, name string, labels ...string) {
+		t.Helper()
+		if got, _ := figure(t, registry, name, labels...); got != want {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+	}
+	const dead = "ldaps://127.0.0.1:1"
+	alive := "server=" + strings.TrimPrefix(live.LDAPS(), "ldaps://")
+	d := openIn(t, ctx, "EXAMPLE", dead, live.LDAPS())
+	openIn(t, ctx, "PARTNER", dead) // a second directory in the same registry
+	want("before anybody asked", 3, up)
+	client := &ntlm.Client{Domain: "EXAMPLE", User: "alice", Password: "Secr3t-alice"}
+	if _, err := logInNTLM(t, d, client); err != nil {
+		t.Fatal(err)
+	}
+	want("the dead server", 1, connections, "directory=EXAMPLE", "server=127.0.0.1:1", "outcome=unavailable")
+	want("the one that lives", 1, connections, "directory=EXAMPLE", alive, "outcome=ok")
+	want("the dead server is aside", 0, up, "directory=EXAMPLE", "server=127.0.0.1:1")
+	want("the other is not", 1, up, "directory=EXAMPLE", alive)
+	want("nor is the other directory's", 1, up, "directory=PARTNER")
+	if got, _ := figure(t, registry, exchanges, "directory=EXAMPLE", alive); got < 3 {
+		t.Errorf("got %v exchanges, want the two legs and a search at least", got)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.dial(gone, d.servers.list[0]); err == nil {
+		t.Fatal("got a connection")
+	}
+	want("nobody waits", 1, connections, "directory=EXAMPLE", "outcome=given_up")
+}
+
+// A reload: the new configuration's directories come before the old ones go.
+func TestMetricsSurviveAReload(t *testing.T) {
+	live := startDemo(t, nil)
+	first, second := configuration(t), configuration(t)
+	old := openIn(t, first, "EXAMPLE", live.LDAPS())
+	if _, err := logIn(t, old, "alice", "Secr3t-alice"); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := figure(t, first.GetMetricsRegistry(), connections, "directory=EXAMPLE")
+	fresh := openIn(t, second, "EXAMPLE", live.LDAPS())
+	old.servers.failed(old.servers.list[0], errLimit)
+	if got, series := figure(t, second.GetMetricsRegistry(), up); got != 0 || series != 1 {
+		t.Errorf("got %v in %d series while both are there, want 0 in 1", got, series)
+	}
+	old.stop()
+	old.stop() // Stop and Cleanup both
+	if got, series := figure(t, second.GetMetricsRegistry(), up); got != 1 || series != 1 {
+		t.Errorf("got %v in %d series, want 1 in 1", got, series)
+	}
+	if got, _ := figure(t, second.GetMetricsRegistry(), connections, "directory=EXAMPLE"); got != before || got == 0 {
+		t.Errorf("got %v connections, want %v", got, before)
+	}
+	fresh.stop()
+	if _, kept := sharedMetrics.References(metricsKey); kept {
+		t.Error("the metrics are kept without a directory")
+	}
+}

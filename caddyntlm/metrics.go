@@ -1,0 +1,225 @@
+package caddyntlm
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Figures for Prometheus. docs/metrics.md tells of each. No label holds
+// anything that a client chooses: a stranger must not be able to add a series.
+
+// sharedMetrics keeps the one set of figures over reloads: a new configuration
+// has a new registry, in which the same set is registered again.
+var sharedMetrics = caddy.NewUsagePool()
+
+const metricsKey = "door"
+
+// loginBuckets are seconds, from a warm connection to a controller to the
+// deadline of an authentication.
+var loginBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// metrics are the figures of all doors. What can be counted when somebody asks
+// is counted then, over the doors that live: such a gauge cannot drift.
+type metrics struct {
+	decisions  *prometheus.CounterVec
+	logins     *prometheus.HistogramVec
+	pending    *prometheus.Desc
+	remembered *prometheus.Desc
+
+	mu    sync.Mutex
+	doors map[*Handler]struct{}
+}
+
+func newMetrics() *metrics {
+	return &metrics{
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caddy_windows_auth_decisions_total",
+			Help: "Decisions about requests, by what became of them and why.",
+		}, []string{"event", "reason", "scheme", "verifier", "directory"}),
+		logins: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "caddy_windows_auth_login_duration_seconds",
+			Help:    "How long log-ins took that a controller was asked about, without the client's share.",
+			Buckets: loginBuckets,
+		}, []string{"scheme", "verifier"}),
+		pending: prometheus.NewDesc("caddy_windows_auth_pending_handshakes",
+			"NTLM handshakes that are half open.", nil, nil),
+		remembered: prometheus.NewDesc("caddy_windows_auth_connections_remembered",
+			"Log-ins that open connections remember: one for each connection and directory.", nil, nil),
+		doors: make(map[*Handler]struct{}),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+	m.decisions.Describe(to)
+	m.logins.Describe(to)
+	to <- m.pending
+	to <- m.remembered
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	m.decisions.Collect(to)
+	m.logins.Collect(to)
+	var pending, remembered int64
+	m.mu.Lock()
+	for h := range m.doors {
+		pending += h.pending.taken.Load()
+		remembered += h.conns.seated()
+	}
+	m.mu.Unlock()
+	to <- prometheus.MustNewConstMetric(m.pending, prometheus.GaugeValue, float64(pending))
+	to <- prometheus.MustNewConstMetric(m.remembered, prometheus.GaugeValue, float64(remembered))
+}
+
+// Destruct implements caddy.Destructor.
+func (m *metrics) Destruct() error { return nil }
+
+// seated counts the log-ins that connections remember.
+func (t *conns) seated() (count int64) {
+	t.mu.Lock()
+	open := make([]*conn, 0, len(t.open))
+	for _, c := range t.open {
+		open = append(open, c)
+	}
+	t.mu.Unlock()
+	for _, c := range open {
+		c.mu.Lock()
+		for i := range c.seats {
+			if c.seats[i].phase == phaseAuthenticated {
+				count++
+			}
+		}
+		c.mu.Unlock()
+	}
+	return count
+}
+
+// measure counts the door in with the others, in the registry of its
+// configuration. Cleanup counts it out.
+func (h *Handler) measure(ctx caddy.Context) error {
+	shared, _, err := sharedMetrics.LoadOrNew(metricsKey, func() (caddy.Destructor, error) { return newMetrics(), nil })
+	if err != nil {
+		return err
+	}
+	m := shared.(*metrics)
+	m.mu.Lock()
+	m.doors[h] = struct{}{}
+	m.mu.Unlock()
+	h.meter = newMeter(m, h.directories)
+	err = ctx.GetMetricsRegistry().Register(m)
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok && already.ExistingCollector == prometheus.Collector(m) {
+		return nil // by another door of the same configuration
+	}
+	if err != nil {
+		return fmt.Errorf("registering the metrics: %w", err)
+	}
+	return nil
+}
+
+// unmeasure undoes measure, where that was done.
+func (h *Handler) unmeasure() error {
+	if h.meter == nil {
+		return nil
+	}
+	m := h.meter.metrics
+	m.mu.Lock()
+	_, counted := m.doors[h]
+	delete(m.doors, h)
+	m.mu.Unlock()
+	if !counted {
+		return nil
+	}
+	_, err := sharedMetrics.Delete(metricsKey)
+	return err
+}
+
+// meter is what one door counts with.
+type meter struct {
+	*metrics
+	lanes []lane
+}
+
+// lane is a way in: a directory and a scheme. What every request needs is
+// looked up when the configuration loads.
+type lane struct {
+	from      directory
+	scheme    scheme
+	directory string
+	verifier  string
+	allowed   prometheus.Counter
+	took      prometheus.Observer
+}
+
+func newMeter(m *metrics, directories []directory) *meter {
+	meter := &meter{metrics: m}
+	add := func(d directory, s scheme, verifier any) {
+		l := lane{from: d, scheme: s, directory: d.Name(), verifier: verifierName(verifier)}
+		l.allowed = m.decisions.WithLabelValues("allow", "", s.String(), l.verifier, l.directory)
+		l.took = m.logins.WithLabelValues(s.String(), l.verifier)
+		meter.lanes = append(meter.lanes, l)
+	}
+	for _, d := range directories {
+		if v := d.NTLMVerifier(); v != nil {
+			add(d, schemeNTLM, v)
+		}
+		if v := d.PasswordVerifier(); v != nil {
+			add(d, schemeBasic, v)
+		}
+	}
+	return meter
+}
+
+// verifierName is the word of the configuration for a verifier.
+func verifierName(verifier any) string {
+	if module, ok := verifier.(caddy.Module); ok {
+		return module.CaddyModule().ID.Name()
+	}
+	return ""
+}
+
+// lane finds the way that a visit takes, nil while nobody knows.
+func (m *meter) lane(v *visit) *lane {
+	from := v.from
+	if from == nil && v.scheme == schemeNTLM {
+		from = v.door.ntlm
+	}
+	for i := range m.lanes {
+		if l := &m.lanes[i]; l.from == from && l.scheme == v.scheme {
+			return l
+		}
+	}
+	return nil
+}
+
+// count counts a decision, and the time of a log-in that it ends.
+func (v *visit) count(event, reason string) {
+	m := v.door.meter
+	if m == nil {
+		return
+	}
+	l := m.lane(v)
+	switch {
+	case l == nil:
+		m.decisions.WithLabelValues(event, reason, v.scheme.String(), "", "").Inc()
+		return
+	case reason == "":
+		l.allowed.Inc()
+	default:
+		m.decisions.WithLabelValues(event, reason, v.scheme.String(), l.verifier, l.directory).Inc()
+	}
+	if v.asked && event != "challenge" {
+		v.asked = false // a require further in ends no log-in
+		l.took.Observe((v.earlier + v.door.now().Sub(v.start)).Seconds())
+	}
+}
+
+// Interface guards.
+var (
+	_ prometheus.Collector = (*metrics)(nil)
+	_ caddy.Destructor     = (*metrics)(nil)
+)

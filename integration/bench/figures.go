@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// figures are those of one round, by benchmark and unit: "Request plain-ns".
+type figures map[string]float64
+
+// processors is what the testing package puts behind a benchmark's name.
+var processors = regexp.MustCompile(`-\d+$`)
+
+// read takes in the result lines of go test -bench: a name, the number of runs,
+// and pairs of value and unit. Of what was run several times it keeps the least
+// disturbed.
+func (f figures) read(output string) {
+	for line := range strings.Lines(output) {
+		words := strings.Fields(line)
+		if len(words) < 4 || !strings.HasPrefix(words[0], "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(processors.ReplaceAllString(words[0], ""), "Benchmark")
+		for i := 2; i+1 < len(words); i += 2 {
+			key := name + " " + words[i+1]
+			value, err := strconv.ParseFloat(words[i], 64)
+			if before, counted := f[key]; err == nil && (!counted || value < before) {
+				f[key] = value
+			}
+		}
+	}
+}
+
+// derive adds what is computed from two figures of the round.
+func (f figures) derive() {
+	for name, of := range map[string]struct {
+		a, b  string
+		ratio bool
+	}{
+		"handler ns":     {"KnownConnection/door ns/op", "KnownConnection/bare ns/op", false},
+		"handler allocs": {"KnownConnection/door allocs/op", "KnownConnection/bare allocs/op", false},
+		"request ratio":  {"Request door-ns", "Request plain-ns", true},
+		"request ns":     {"Request door-ns", "Request plain-ns", false},
+		"request cpu":    {"Request door-cpu-ns", "Request plain-cpu-ns", false},
+		"request allocs": {"Request door-allocs", "Request plain-allocs", false},
+	} {
+		a, hasA := f[of.a]
+		b, hasB := f[of.b]
+		switch {
+		case !hasA || !hasB || of.ratio && b == 0:
+		case of.ratio:
+			f[name] = a / b
+		default:
+			f[name] = a - b
+		}
+	}
+}
+
+// lines are the figures that are printed, in this order.
+var lines = []struct {
+	name, unit, key string
+	optional        bool
+}{
+	{"request.plain", "µs", "Request plain-ns", false},
+	{"request.authenticated", "µs", "Request door-ns", false},
+	{"request.ratio", "x", "request ratio", false},
+	{"request.added", "ns", "request ns", false},
+	{"request.added_cpu", "ns", "request cpu", false},
+	{"request.added_allocations", "allocations", "request allocs", false},
+	{"handler.added", "ns", "handler ns", false},
+	{"handler.added_allocations", "allocations", "handler allocs", false},
+	{"login.ntlm_relay_demo", "log-ins/s", "Login/demo logins/s", false},
+	{"login.ntlm_relay_demo_cpu", "ms", "Login/demo cpu-ms", false},
+	{"login.ntlm_relay_samba", "log-ins/s", "Login/samba logins/s", true},
+	{"memory.plain_2000", "B/connection", "IdleConnections/2000 plain-B", false},
+	{"memory.added_2000", "B/connection", "IdleConnections/2000 added-B", false},
+	{"memory.added_own_identity_2000", "B/connection", "IdleConnections/2000 own-added-B", false},
+	{"memory.plain_20000", "B/connection", "IdleConnections/20000 plain-B", false},
+	{"memory.added_20000", "B/connection", "IdleConnections/20000 added-B", false},
+	{"memory.added_own_identity_20000", "B/connection", "IdleConnections/20000 own-added-B", false},
+}
+
+// write prints one line a figure. One that a round lacks is an error, unless it
+// needs something that need not be there.
+func write(to io.Writer, rounds []figures) error {
+	var missing []error
+	for _, l := range lines {
+		var values []float64
+		for _, round := range rounds {
+			if v, ok := round[l.key]; ok {
+				if l.unit == "µs" {
+					v /= 1000
+				}
+				values = append(values, v)
+			}
+		}
+		if len(values) < len(rounds) {
+			if !l.optional || len(values) > 0 {
+				missing = append(missing, fmt.Errorf("%s was measured %d times in %d rounds", l.name, len(values), len(rounds)))
+			}
+			continue
+		}
+		slices.Sort(values)
+		fmt.Fprintf(to, "%-32s %10s %-13s %s–%s\n", l.name, short(median(values)), l.unit, short(values[0]), short(values[len(values)-1]))
+	}
+	return errors.Join(missing...)
+}
+
+func median(sorted []float64) float64 {
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
+// short writes three or four digits that mean something.
+func short(v float64) string {
+	switch {
+	case v >= 100 || v <= -100 || v == float64(int64(v)):
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10 || v <= -10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}

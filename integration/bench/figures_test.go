@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFigures(t *testing.T) {
+	const output = `goos: linux
+BenchmarkKnownConnection/bare-2   	  100	  1000 ns/op	  500 B/op	  7 allocs/op
+BenchmarkKnownConnection/door-2   	  100	  3000 ns/op	  900 B/op	  9 allocs/op
+BenchmarkKnownConnection/door-2   	  100	  4000 ns/op	  900 B/op	  9 allocs/op
+BenchmarkRequest-2   	  10	  1 ns/op	 20000 plain-ns	 22000 door-ns	 9000 plain-cpu-ns	 9500 door-cpu-ns	 40 plain-allocs	 42 door-allocs
+BenchmarkLogin/demo-2  10  5 ns/op  VALUE logins/s  4.5 cpu-ms
+BenchmarkIdleConnections/2000-2  1  5 ns/op  9000 plain-B  800 added-B  2000 own-added-B
+BenchmarkIdleConnections/20000-2  1  5 ns/op  9000 plain-B  801 added-B  2000 own-added-B
+PASS
+`
+	var rounds []figures
+	for _, value := range []string{"300", "100", "220"} {
+		f := make(figures)
+		f.read(strings.ReplaceAll(output, "VALUE", value))
+		f.derive()
+		rounds = append(rounds, f)
+	}
+	var b strings.Builder
+	if err := write(&b, rounds); err != nil {
+		t.Error(err)
+	}
+	got := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{
+		"request.authenticated 22 µs 22–22", "request.ratio 1.10 x 1.10–1.10", "request.added 2000 ns", "request.added_cpu 500 ns",
+		"request.added_allocations 2 allocations", "handler.added 2000 ns", "login.ntlm_relay_demo 220 log-ins/s 100–300", "memory.added_20000 801 B/connection 801–801",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant it to hold %q", b.String(), want)
+		}
+	}
+	delete(rounds[0], "Request door-ns")
+	if err := write(&b, rounds); err == nil {
+		t.Error("got no error where a round lacks a figure")
+	}
+}
