@@ -15,8 +15,6 @@ func unbuilt(in string) []string {
 			"bypass", "forward", "extended_protection", "accept_binding", "one_to_one", "allow_preflight", "ntlm",
 			"handshake_timeout", "max_body", "max_pending", "throttle", "session", "login", "totp",
 		}
-	case "schemes":
-		return []string{"negotiate"}
 	case "require", "all", "any", "none":
 		return []string{"role", "attribute", "filter"}
 	}

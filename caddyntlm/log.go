@@ -34,10 +34,10 @@ func (v *visit) recordAllow() {
 	}
 }
 
-// recordChallenge writes that a Type 2 went out.
-func (v *visit) recordChallenge() {
+// recordChallenge writes which token of a handshake went out.
+func (v *visit) recordChallenge(reason string) {
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
-		c.Write(v.fields("challenge", "type_2", nil)...)
+		c.Write(v.fields("challenge", reason, nil)...)
 	}
 }
 
