@@ -45,6 +45,23 @@ func going(t testing.TB, token []byte) []byte {
 	return out
 }
 
+// The same for those who hold no test: their mechanisms fit any token.
+var (
+	openNTLM     = mustMarshal((&spnego.NegTokenInit{MechTypes: spnego.NewMechTypeList(spnego.NTLMSSP), MechToken: message1()}).Marshal())
+	openKerberos = mustMarshal((&spnego.NegTokenInit{MechTypes: spnego.NewMechTypeList(spnego.MSKerberos, spnego.NTLMSSP)}).Marshal())
+)
+
+func wrap(message []byte) []byte {
+	return mustMarshal((&spnego.NegTokenResp{ResponseToken: message}).Marshal())
+}
+
+func mustMarshal(token []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
 func message1() []byte { return ntlmMessage(1, "negotiate") }
 
 func message3(challenge []byte, user, password string) []byte {
