@@ -418,17 +418,20 @@ func TestNegotiateDenied(t *testing.T) {
 	d.dial(t).loginNegotiate("bob", "secret-b").want(t, 403)
 }
 
-// The last token of an outer door is no challenge of the inner one.
+// The last token of an outer door goes with no refusal of an inner one, which may
+// have challenges of its own or none that works.
 func TestNegotiateNestedDoors(t *testing.T) {
-	inner := newFakeDirectory("INNER")
-	d := newNegotiateDoor(t, func(d *door) {
-		h := &Handler{InsecureBasic: true}
-		h.log, h.now = zap.NewNop(), time.Now
-		if err := h.settle([]directory{inner}); err != nil {
-			t.Fatal(err)
-		}
-		d.inner = []caddyhttp.MiddlewareHandler{h}
-	})
-	c := d.dial(t)
-	c.loginNegotiate("alice", "secret-a").want(t, 401, both...)
+	for _, tt := range []struct {
+		inner Handler
+		want  []string
+	}{{Handler{InsecureBasic: true}, both}, {Handler{Schemes: []string{"basic"}}, nil}} {
+		d := newNegotiateDoor(t, func(d *door) {
+			tt.inner.log, tt.inner.now = zap.NewNop(), time.Now
+			if err := tt.inner.settle([]directory{newFakeDirectory("INNER")}); err != nil {
+				t.Fatal(err)
+			}
+			d.inner = []caddyhttp.MiddlewareHandler{&tt.inner}
+		})
+		d.dial(t).loginNegotiate("alice", "secret-a").want(t, 401, tt.want...)
+	}
 }
