@@ -3,7 +3,6 @@ package caddyntlm
 import (
 	"bytes"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -17,7 +16,8 @@ type handshake struct {
 	scheme   scheme
 	acceptor *spnego.Acceptor      // of Negotiate, else nil
 	exchange identity.NTLMExchange // nil while Negotiate waits for the Type 1
-	place    *quota
+	place    *place
+	known    bool // somebody was logged in when it began
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool
@@ -71,22 +71,3 @@ func (h *handshake) reply(token []byte) (*owed, error) {
 	}
 	return &owed{bytes.Clone(token), "type_2"}, nil
 }
-
-// quota bounds how many handshakes are half-open, or passwords asked about:
-// each may hold a connection to a controller, and a stranger opens one with a
-// single small request.
-type quota struct {
-	limit int64
-	taken atomic.Int64
-}
-
-// enter takes a place; false when there is none.
-func (q *quota) enter() bool {
-	if q.taken.Add(1) > q.limit {
-		q.taken.Add(-1)
-		return false
-	}
-	return true
-}
-
-func (q *quota) leave() { q.taken.Add(-1) }

@@ -122,7 +122,7 @@ type notices struct {
 }
 
 const (
-	hintProxy = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, or let clients connect directly."
+	hintProxy = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, let clients connect directly, or name a proxy that keeps one connection a client in one_to_one."
 	hintHTTP2 = "A client began NTLM on HTTP/2 or HTTP/3 and does not come back with HTTP/1.1 by itself; turn HTTP/2 off for it, or for this site."
 )
 

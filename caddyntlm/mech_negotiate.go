@@ -61,10 +61,11 @@ func (v *visit) openNegotiation() error {
 	case v.seated == nil || v.barrier != noBarrier:
 		return v.misuseBarrier()
 	}
-	if do, _ := v.step(eventNegotiate, held{}); do != doStart {
+	do, before := v.step(eventNegotiate, held{})
+	if do != doStart {
 		return identity.Fail(identity.KindState, nil)
 	}
-	return v.issue(acceptor, turn.Reply)
+	return v.issue(acceptor, turn.Reply, before.id != nil)
 }
 
 // continueNegotiation answers the client's next token: a Type 3, or a Type 1
@@ -96,7 +97,7 @@ func (v *visit) continueNegotiation() error {
 		return v.misuseBarrier()
 	}
 	h.close() // its place goes to the handshake that comes
-	return v.issue(h.acceptor, nil)
+	return v.issue(h.acceptor, nil, h.known)
 }
 
 // unwrap takes the NTLM message out of a token.

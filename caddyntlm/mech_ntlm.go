@@ -36,10 +36,11 @@ func (v *visit) identifyNTLM() error {
 	case v.seated == nil || kind == ntlm.TypeNegotiate && v.barrier != noBarrier:
 		return v.misuseBarrier()
 	case kind == ntlm.TypeNegotiate:
-		if do, _ := v.step(eventNegotiate, held{}); do != doStart {
+		do, before := v.step(eventNegotiate, held{})
+		if do != doStart {
 			return identity.Fail(identity.KindState, nil)
 		}
-		return v.issue(nil, nil)
+		return v.issue(nil, nil, before.id != nil)
 	case kind == ntlm.TypeAuthenticate:
 		return v.authenticate()
 	}
@@ -64,20 +65,17 @@ func (v *visit) misuseBarrier() error {
 // issue answers a Type 1 with a Type 2, inside an acceptor's token where there is
 // an acceptor. Without a Type 1 the answer is the token given. Whoever was known
 // on the connection no longer is, from the first moment on and whatever comes of
-// it.
-func (v *visit) issue(acceptor *spnego.Acceptor, token []byte) error {
+// it; known says whether there was somebody.
+func (v *visit) issue(acceptor *spnego.Acceptor, token []byte, known bool) error {
 	defer v.step(eventRefused, held{}) // changes nothing once the Type 2 is issued
-	if !drain(v.r, v.door.limits.body) {
-		return &identity.Error{
-			Kind: identity.KindBodyTooLarge,
-			Hint: "A client sends its whole request body with each leg of a log-in; let it log in with a small request first.",
-		}
+	if err := v.drainLeg(); err != nil {
+		return err
 	}
-	h, err := v.startHandshake()
+	h, err := v.startHandshake(known)
 	if err != nil {
 		return err
 	}
-	h.scheme, h.acceptor = v.scheme, acceptor
+	h.scheme, h.acceptor, h.known = v.scheme, acceptor, known
 	reply, err := h.reply(token)
 	if err != nil {
 		h.close()
@@ -93,10 +91,10 @@ func (v *visit) issue(acceptor *spnego.Acceptor, token []byte) error {
 
 // startHandshake takes a place and, with a Type 1 at hand, asks a verifier for a
 // challenge. The place goes to the handshake, or back.
-func (v *visit) startHandshake() (*handshake, error) {
-	place := v.door.pending
-	if !place.enter() {
-		return nil, identity.Fail(identity.KindTooManyPending, nil)
+func (v *visit) startHandshake(known bool) (*handshake, error) {
+	place, err := v.door.pending.enter(clientNetwork(v.r), known)
+	if err != nil {
+		return nil, err
 	}
 	var h *handshake
 	defer func() {

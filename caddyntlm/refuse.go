@@ -42,7 +42,7 @@ func (v *visit) refuse(err error) error {
 	if o.status != http.StatusForbidden {
 		header.Del("Www-Authenticate") // what an outer windows_auth wrote: it let the request in
 	}
-	if o.close || !drain(v.r, v.door.limits.body) {
+	if o.close || drain(v.r, v.door.limits.body) != nil {
 		header.Set("Connection", "close")
 	}
 	switch o.status {
