@@ -31,6 +31,7 @@ type fakeDirectory struct {
 	refresh func(id *identity.Identity) error
 	verify  func(ctx context.Context) error
 
+	as                             identity.SID // everybody's, where set
 	noNTLM, noPasswords            bool
 	asked, refreshed, resolved     atomic.Int64
 	accepts                        func(identity.Name) bool
@@ -61,8 +62,14 @@ func (d *fakeDirectory) checkClosed(t testing.TB) {
 func (d *fakeDirectory) Name() string                    { return d.name }
 func (d *fakeDirectory) Key() string                     { return "key of " + d.name }
 func (d *fakeDirectory) Accepts(name identity.Name) bool { return d.accepts(name) }
-func (d *fakeDirectory) sid(user string) identity.SID    { return fakeSID(d.name + user) }
 func (d *fakeDirectory) fold(dn string) string           { return policy.FoldDN(dn) }
+func (d *fakeDirectory) sid(user string) identity.SID {
+	if !d.as.IsZero() {
+		return d.as
+	}
+	return fakeSID(d.name + user)
+}
+
 func (d *fakeDirectory) PasswordVerifier() identity.PasswordVerifier {
 	if d.noPasswords {
 		return nil

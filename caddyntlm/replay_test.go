@@ -1,0 +1,94 @@
+package caddyntlm
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// dialFrom connects from a local address, and waits until it is free.
+func dialFrom(t *testing.T, local net.Addr, address string) net.Conn {
+	t.Helper()
+	var nc net.Conn
+	eventually(t, "the local address stays taken", func() (ok bool) {
+		var err error
+		nc, err = (&net.Dialer{LocalAddr: local}).Dial("tcp", address)
+		return err == nil
+	})
+	t.Cleanup(func() { _ = nc.Close() })
+	return nc
+}
+
+// A-03: a new socket from the address and port of one that is gone is nobody,
+// and fit for a log-in of its own.
+func TestAddressUsedAgain(t *testing.T) {
+	d := newDoor(t, nil)
+	first := d.dial(t)
+	first.login("alice", "secret-a").wantUser(t, "alice")
+	local := first.nc.LocalAddr()
+	if err := first.nc.(*net.TCPConn).SetLinger(0); err != nil { // a reset leaves no TIME_WAIT
+		t.Fatal(err)
+	}
+	_ = first.nc.Close()
+	second := d.dial(t)
+	second.nc = dialFrom(t, local, d.server.Listener.Addr().String())
+	second.read.Reset(second.nc)
+	_ = second.nc.SetDeadline(time.Now().Add(10 * time.Second))
+	second.get().want(t, 401, both...)
+	second.login("bob", "secret-b").wantUser(t, "bob")
+}
+
+// B-02: a challenge is good for one answer, also where that was wrong.
+func TestChallengeUsedTwice(t *testing.T) {
+	d := newDoor(t, nil)
+	c := d.dial(t)
+	first := c.get(type1()).challenge()
+	c.get(type3(first, "alice", "wrong")).want(t, 401, both...)
+	d.wantReason(t, identity.KindBadCredentials)
+	c.get(type3(first, "alice", "secret-a")).want(t, 401, both...)
+	d.wantReason(t, identity.KindState)
+	if got := d.dir.asked.Load(); got != 1 {
+		t.Errorf("got %d questions, want 1", got)
+	}
+	// Nor where another came after it.
+	c.get(type1())
+	c.get(type3(first, "alice", "secret-a")).want(t, 401, both...)
+}
+
+// Two sites share connections and listeners; who is known at one is nobody at
+// the other, and a challenge of one is worth nothing there.
+func TestTwoDirectoriesOnOneConnection(t *testing.T) {
+	l := newListener(t)
+	l.serve(t)
+	c := wire{dialAddress(t, l.server.Listener.Addr().String())}
+	first := c.ask(0, type1()).challenge()
+	c.ask(1, type3(first, "alice", "other-a")).want(t, 401, "NTLM", `Basic realm="other.example.com", charset="UTF-8"`)
+	c.ask(0, type3(first, "alice", "secret-a")).wantUser(t, "alice")
+	c.ask(1).want(t, 401, "NTLM", `Basic realm="other.example.com", charset="UTF-8"`)
+	second := c.ask(1, type1()).challenge()
+	c.ask(0).wantUser(t, "alice")
+	c.ask(1, type3(second, "bob", "other-b")).wantUser(t, "bob")
+	c.ask(0).wantUser(t, "alice")
+	c.ask(1).wantUser(t, "bob")
+}
+
+// B-09: whatever a records office says, guests and anonymous log-ins are
+// nobody.
+func TestNobodyIsLetIn(t *testing.T) {
+	for _, text := range []string{"S-1-5-7", "S-1-5-21-1-2-3-501"} {
+		sid, err := identity.ParseSID(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDoor(t, nil)
+		d.dir.as = sid
+		c := d.dial(t)
+		c.login("alice", "secret-a").want(t, 401, both...)
+		d.wantReason(t, identity.KindGuestMapped)
+		c.get(basic("alice", "secret-a")).want(t, 401, both...)
+		d.wantReason(t, identity.KindGuestMapped)
+		c.get().want(t, 401, both...)
+	}
+}
