@@ -40,11 +40,13 @@ var house = map[string][]string{
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
 	"diag":      {"internal/identity", "internal/demodir", "caddyldap", "caddyntlm"},
 	// the roof
-	"":                  {"caddyfile", "diag"},
-	"cmd/caddy":         {""},
-	"integration":       {"", "integration/lab"},
-	"integration/adapt": {"", "caddyfile"},
-	"integration/lab":   {},
+	"":                    {"caddyfile", "diag"},
+	"cmd/caddy":           {""},
+	"integration":         {"", "integration/lab"},
+	"integration/adapt":   {"", "caddyfile"},
+	"integration/lab":     {},
+	"integration/mutants": {},
+	"integration/soak":    {"", "internal/demodir"},
 }
 
 // outside is what the cellar may import besides the standard library and the

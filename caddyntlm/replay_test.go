@@ -92,3 +92,20 @@ func TestNobodyIsLetIn(t *testing.T) {
 		c.get().want(t, 401, both...)
 	}
 }
+
+// a configuration that goes takes its half-open handshakes along, also
+// those of connections that are busy elsewhere.
+func TestCleanupEndsHandshakes(t *testing.T) {
+	d := newDoor(t, nil)
+	waiting, known := d.dial(t), d.dial(t)
+	waiting.get(type1())
+	known.login("alice", "secret-a").wantUser(t, "alice")
+	if err := d.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	d.dir.checkClosed(t)
+	if got := d.pending.taken.Load(); got != 0 {
+		t.Errorf("got %d handshakes still counted, want 0", got)
+	}
+	known.get().want(t, 401, both...)
+}
