@@ -37,6 +37,7 @@ type fakeDirectory struct {
 	accepts                        func(identity.Name) bool
 	challenges                     uint64
 	lastNegotiate, lastAuthenicate []byte
+	lastBindings                   []byte
 }
 
 func newFakeDirectory(name string) *fakeDirectory {
@@ -156,7 +157,7 @@ func (d *fakeDirectory) account(user string) *identity.Identity {
 	return identity.New(a, d.fold)
 }
 
-func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate, _ []byte) (identity.NTLMExchange, error) {
+func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate, bindings []byte) (identity.NTLMExchange, error) {
 	if d.start != nil {
 		if err := d.start(ctx); err != nil {
 			return nil, err
@@ -165,7 +166,7 @@ func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate, _ []byte) (ide
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.challenges++
-	d.lastNegotiate = negotiate
+	d.lastNegotiate, d.lastBindings = negotiate, bindings
 	x := &fakeExchange{dir: d, challenge: ntlmMessage(2, fmt.Sprintf("challenge-%d", d.challenges))}
 	d.open[x] = true
 	return x, nil

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
 // listener is two sites of one server, each with a directory of its own, which
