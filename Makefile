@@ -4,9 +4,10 @@
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
+SOAKTIME    ?= 30m
 LAB         ?= /tmp/caddy-ntlm-lab
 
-.PHONY: test deps lint unit demo lab lab-down fuzz bench build
+.PHONY: test deps lint unit demo lab lab-down fuzz mutants soak bench build
 
 test: deps lint unit
 
@@ -37,6 +38,14 @@ lab-down:
 # Each fuzz test of the house in turn.
 fuzz:
 	integration/fuzz $(FUZZTIME)
+
+# Plants faults in a copy of the tree, one at a time: each must turn a test red.
+mutants:
+	$(GO) run ./integration/mutants
+
+# The crowd of make test for longer.
+soak:
+	$(GO) test -race -v -run '^TestSoak$$' -timeout 24h ./integration/soak -soak $(SOAKTIME)
 
 # Figures, one a line, as docs/performance.md has them: what is compared is
 # measured in one run. With the lab of make lab up, LAB_DIR=$(LAB) adds Samba's.

@@ -41,12 +41,14 @@ var house = map[string][]string{
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
 	"diag":      {"internal/identity", "internal/demodir", "caddyldap", "caddyntlm"},
 	// the roof
-	"":                  {"caddyfile", "diag"},
-	"cmd/caddy":         {""},
-	"integration":       {"", "integration/lab"},
-	"integration/adapt": {"", "caddyfile"},
-	"integration/bench": {},
-	"integration/lab":   {},
+	"":                    {"caddyfile", "diag"},
+	"cmd/caddy":           {""},
+	"integration":         {"", "integration/lab"},
+	"integration/adapt":   {"", "caddyfile"},
+	"integration/bench":   {},
+	"integration/lab":     {},
+	"integration/mutants": {},
+	"integration/soak":    {"", "internal/demodir"},
 }
 
 // outside is what the cellar may import besides the standard library and the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -179,6 +180,8 @@ func TestTooManyPasswords(t *testing.T) {
 	known := d.dial(t)
 	known.get(basic("alice", "secret-a")).wantUser(t, "alice")
 	asked, answer := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	t.Cleanup(release) // before the server's own, which waits
 	d.dir.verify = func(context.Context) error {
 		close(asked)
 		<-answer
@@ -190,7 +193,7 @@ func TestTooManyPasswords(t *testing.T) {
 	late.get(basic("bob", "secret-b")).want(t, 503)
 	d.wantReason(t, identity.KindTooManyPending)
 	known.get(basic("alice", "secret-a")).wantUser(t, "alice")
-	close(answer)
+	release()
 	slow.receive("GET").wantUser(t, "bob")
 	d.dir.verify = nil
 	late.get(basic("bob", "secret-b")).wantUser(t, "bob")

@@ -31,11 +31,13 @@ type fakeDirectory struct {
 	refresh func(id *identity.Identity) error
 	verify  func(ctx context.Context) error
 
+	as                             identity.SID // everybody's, where set
 	noNTLM, noPasswords            bool
 	asked, refreshed, resolved     atomic.Int64
 	accepts                        func(identity.Name) bool
 	challenges                     uint64
 	lastNegotiate, lastAuthenicate []byte
+	lastBindings                   []byte
 }
 
 func newFakeDirectory(name string) *fakeDirectory {
@@ -61,8 +63,14 @@ func (d *fakeDirectory) checkClosed(t testing.TB) {
 func (d *fakeDirectory) Name() string                    { return d.name }
 func (d *fakeDirectory) Key() string                     { return "key of " + d.name }
 func (d *fakeDirectory) Accepts(name identity.Name) bool { return d.accepts(name) }
-func (d *fakeDirectory) sid(user string) identity.SID    { return fakeSID(d.name + user) }
 func (d *fakeDirectory) fold(dn string) string           { return policy.FoldDN(dn) }
+func (d *fakeDirectory) sid(user string) identity.SID {
+	if !d.as.IsZero() {
+		return d.as
+	}
+	return fakeSID(d.name + user)
+}
+
 func (d *fakeDirectory) PasswordVerifier() identity.PasswordVerifier {
 	if d.noPasswords {
 		return nil
@@ -149,7 +157,7 @@ func (d *fakeDirectory) account(user string) *identity.Identity {
 	return identity.New(a, d.fold)
 }
 
-func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate, _ []byte) (identity.NTLMExchange, error) {
+func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate, bindings []byte) (identity.NTLMExchange, error) {
 	if d.start != nil {
 		if err := d.start(ctx); err != nil {
 			return nil, err
@@ -158,7 +166,7 @@ func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate, _ []byte) (ide
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.challenges++
-	d.lastNegotiate = negotiate
+	d.lastNegotiate, d.lastBindings = negotiate, bindings
 	x := &fakeExchange{dir: d, challenge: ntlmMessage(2, fmt.Sprintf("challenge-%d", d.challenges))}
 	d.open[x] = true
 	return x, nil

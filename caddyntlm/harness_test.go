@@ -39,12 +39,17 @@ type door struct {
 func newDoor(t *testing.T, change func(*door)) *door {
 	t.Helper()
 	d := prepareDoor(t, change)
-	d.server = httptest.NewUnstartedServer(d.handler())
+	d.serve(d.handler())
+	return d
+}
+
+// serve puts a handler, which may do more than ask the door, behind net/http.
+func (d *door) serve(handler http.Handler) {
+	d.server = httptest.NewUnstartedServer(handler)
 	d.server.Config.ConnContext = d.conns.connContext
 	d.server.Config.ConnState = d.conns.connState
 	d.server.Start()
-	t.Cleanup(d.close)
-	return d
+	d.t.Cleanup(d.close)
 }
 
 func prepareDoor(t *testing.T, change func(*door)) *door {

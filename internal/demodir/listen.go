@@ -146,6 +146,13 @@ func (s *Server) Disconnect() {
 	}
 }
 
+// Connections is how many clients are connected.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // LDAPS is the URL of the listener with TLS, "ldaps://127.0.0.1:port".
 func (s *Server) LDAPS() string { return "ldaps://" + s.ldaps.Addr().String() }
 

@@ -129,6 +129,7 @@ func TestNoneWithHiddenGroups(t *testing.T) {
 	}{
 		"by name":  {Rule{Group: []string{"Contractors"}}, false},
 		"inside":   {Rule{Any: []Rule{{User: []string{"bob"}}, {Group: []string{"Contractors"}}}}, false},
+		"deeper":   {Rule{Any: []Rule{{User: []string{"bob"}}, {All: []Rule{{ValidUser: true}, {Group: []string{"Contractors"}}}}}}, false},
 		"by SID":   {Rule{Group: []string{domainSID + "2000"}}, true},
 		"own SID":  {Rule{SID: []string{domainSID + "1999"}}, false},
 		"of users": {Rule{User: []string{"bob"}}, true},
