@@ -29,13 +29,14 @@ var house = map[string][]string{
 	// codecs and pure rooms
 	"internal/ntlm":   {"internal/identity"},
 	"internal/policy": {"internal/identity"},
+	"internal/spnego": {},
 	// clients, and the directory in the process
 	"internal/ldapsasl": {"internal/identity"},
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
 	// the records office
 	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/ldapsasl"},
 	// the door
-	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "caddyldap"},
+	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
 	"diag":      {"internal/identity", "internal/demodir", "caddyldap", "caddyntlm"},
@@ -55,6 +56,7 @@ var outside = map[string][]string{
 	"internal/identity": {},
 	"internal/ntlm":     {"golang.org/x/crypto/md4"},
 	"internal/policy":   {"github.com/go-ldap/ldap/v3"},
+	"internal/spnego":   {},
 	"internal/ldapsasl": {"github.com/go-asn1-ber/asn1-ber"},
 	"internal/demodir":  {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
 }

@@ -12,8 +12,8 @@ func unbuilt(in string) []string {
 		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
 	case "windows_auth":
 		return []string{
-			"bypass", "forward", "extended_protection", "accept_binding", "one_to_one", "allow_preflight", "ntlm",
-			"handshake_timeout", "max_body", "max_pending", "throttle", "session", "login", "totp",
+			"bypass", "forward", "extended_protection", "accept_binding", "ntlm",
+			"throttle", "session", "login", "totp",
 		}
 	case "schemes":
 		return []string{"negotiate"}

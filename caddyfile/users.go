@@ -27,8 +27,16 @@ func checkUsers(l line, pieces []piece) error {
 		word, before, users, everybody)
 }
 
+// usersNames are the names of BUILTIN\Users in Windows' languages.
+var usersNames = []string{
+	"Users", "Benutzer", "Utilisateurs", "Usuarios", "Usuários", "Utilizadores", "Utenti", "Gebruikers", "Användare",
+	"Brugere", "Brukere", "Käyttäjät", "Użytkownicy", "Uživatelé", "Felhasználók", "Kullanıcılar", "Пользователи", "Χρήστες",
+}
+
 // isUsers says of a piece that it is Users without quotes and without a domain.
-func isUsers(p piece) bool { return p.kind == plain && strings.EqualFold(p.text, "Users") }
+func isUsers(p piece) bool {
+	return p.kind == plain && slices.ContainsFunc(usersNames, func(name string) bool { return strings.EqualFold(p.text, name) })
+}
 
 // severalUnquoted says that spaces separate the names, and that more than one
 // of them has no quotes.

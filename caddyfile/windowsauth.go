@@ -1,6 +1,7 @@
 package caddyfile
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -27,7 +28,7 @@ type handler struct {
 
 // handlerWords are the lines of a windows_auth block.
 func handlerWords() words[handler] {
-	return words[handler]{
+	w := words[handler]{
 		"schemes":        {usage: "schemes <scheme>…", least: 1, most: -1, parse: readSchemes},
 		"insecure_basic": {usage: "insecure_basic", parse: readInsecureBasic},
 		"require":        {usage: requireUsage, least: 1, most: -1, many: true, block: true, parse: addRequire},
@@ -35,6 +36,8 @@ func handlerWords() words[handler] {
 		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
+	maps.Copy(w, limitWords())
+	return w
 }
 
 // parseWindowsAuth reads the directive:
@@ -45,6 +48,11 @@ func handlerWords() words[handler] {
 //		require …              # any of several
 //		username sam|logon|upn|dn|sid [lower]
 //		realm <text>
+//		handshake_timeout <duration>
+//		max_body <size>
+//		max_pending <total> [<per-address>]
+//		allow_preflight
+//		one_to_one <cidr>…
 //		directory { … }        # with URLs: the words of an ldap block
 //	}
 func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -24,7 +24,7 @@ func sidFrom(t *testing.T, text string) identity.SID {
 // TestAccountOfAnotherDomain: a global catalog shows CHILD\alice below our own
 // DN. She is not EXAMPLE\alice.
 func TestAccountOfAnotherDomain(t *testing.T) {
-	d, _ := open(t, &Directory{Server: []Server{{URL: "ldaps://127.0.0.1:3269"}}}, "EXAMPLE")
+	d, _ := open(t, &Directory{Server: []Server{{URL: "ldaps://127.0.0.1:1636"}}}, "EXAMPLE")
 	root := rootDSE{base: "DC=example,DC=test", ad: true}
 	own := person{entry: entryOf("CN=alice,OU=Staff,DC=example,DC=test", nil), sid: sidFrom(t, "S-1-5-21-1-2-3-1104"), whole: true}
 	child := person{entry: entryOf("CN=alice,OU=Staff,DC=child,DC=example,DC=test", nil), sid: sidFrom(t, "S-1-5-21-7-8-9-1104"), whole: true}

@@ -49,6 +49,7 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 	}
 	d.life, d.end = context.WithCancel(context.Background())
 	d.servers = d.newServers(config)
+	d.warn()
 	return d.measure(ctx)
 }
 

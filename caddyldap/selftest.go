@@ -39,7 +39,11 @@ func (d *Directory) selfTest(ctx context.Context) {
 	if faults > 0 || ctx.Err() != nil {
 		return
 	}
-	d.logger.Info("self-test: all is well", zap.String("domain", d.netBIOS()), zap.String("dns_domain", d.dns()), zap.Strings("servers", well))
+	message := "self-test: all is well"
+	if d.service == nil {
+		message = "self-test: the servers answer; without a service_account, base_dn and log-ins are tried by the first user"
+	}
+	d.logger.Info(message, zap.String("domain", d.netBIOS()), zap.String("dns_domain", d.dns()), zap.Strings("servers", well))
 }
 
 // report writes one line with the cure.

@@ -95,6 +95,9 @@ func (u *URL) parseAuthority(text string) error {
 	if err != nil || number == 0 {
 		return fmt.Errorf("port %s is not a number from 1 to 65535", port)
 	}
+	if number == 3268 || number == 3269 {
+		return errors.New("3268 and 3269 are the global catalog, which knows other domains' accounts and not enough of any; write port 636, or none")
+	}
 	u.Port = strconv.FormatUint(number, 10)
 	return nil
 }

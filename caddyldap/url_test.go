@@ -11,7 +11,7 @@ func TestParseServer(t *testing.T) {
 		want URL
 	}{
 		{"dc1.example.com", URL{true, "dc1.example.com", "636", ""}},
-		{"dc1.example.com:3269", URL{true, "dc1.example.com", "3269", ""}},
+		{"dc1.example.com:1636", URL{true, "dc1.example.com", "1636", ""}},
 		{"ldaps://dc1.example.com", URL{true, "dc1.example.com", "636", ""}},
 		{"LDAPS://dc1.example.com/", URL{true, "dc1.example.com", "636", ""}},
 		{"ldap://dc1.example.com", URL{false, "dc1.example.com", "389", ""}},

@@ -175,7 +175,7 @@ func TestRealm(t *testing.T) {
 // and more connections to it wait.
 func TestTooManyPasswords(t *testing.T) {
 	d := newDoor(t, nil)
-	d.asking.limit = 1
+	d.asking = newQuota(1, 1)
 	known := d.dial(t)
 	known.get(basic("alice", "secret-a")).wantUser(t, "alice")
 	asked, answer := make(chan struct{}), make(chan struct{})

@@ -102,7 +102,7 @@ func TestDrainOnHTTP2(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ProtoMajor = 2
-	if !drain(r, 10) || r.Body.(interface{ Close() error }) == nil {
+	if drain(r, 10) != nil || r.Body.(interface{ Close() error }) == nil {
 		t.Error("a stream was drained")
 	}
 }

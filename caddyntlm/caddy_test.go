@@ -61,32 +61,16 @@ func (*tellName) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	return err
 }
 
-const caddyConfig = `{
-	"admin": {"disabled": true, "config": {"persist": false}},
-	"storage": {"module": "file_system", "root": %q},
-	"logging": {"logs": {"default": {"level": "PANIC"}}},
-	"apps": {"tls": {"disable_storage_check": true, "disable_storage_clean": true}, "http": {"servers": {"s": {
-		"listen": ["127.0.0.1:0"],
-		"automatic_https": {"disable": true},
-		"logs": {},
-		%s
-		"routes": [{"handle": [
-			{"handler": "test_door", "insecure_basic": true, "require": {"user": ["alice"]}},
-			{"handler": "test_tell_name"}
-		]}, {"handle": [{"handler": "require", "rule": {"valid_user": true}}]}]
-	}}}}}`
+// caddyRoutes lets alice in and nobody else. The second route is reached by
+// nobody: the first one answers.
+const caddyRoutes = `{"handle": [
+	{"handler": "test_door", "insecure_basic": true, "require": {"user": ["alice"]}},
+	{"handler": "test_tell_name"}
+]}, {"handle": [{"handler": "require", "rule": {"valid_user": true}}]}`
 
 func loadCaddy(t *testing.T, extra string) *caddyDoor {
 	t.Helper()
-	if err := caddy.Load(fmt.Appendf(nil, caddyConfig, t.TempDir(), extra), true); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return loaded.Load()
+	return loadRoutes(t, extra, caddyRoutes)
 }
 
 func (d *caddyDoor) dial(t *testing.T) *client {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -20,8 +21,11 @@ func TestHijackedAndClosedAreForgotten(t *testing.T) {
 		}
 		c := connOf(ctx)
 		x := &fakeExchange{dir: newFakeDirectory("EXAMPLE")}
-		place := &quota{limit: 1}
-		place.enter()
+		pending := newQuota(1, 1)
+		place, err := pending.enter(netip.Prefix{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
 		c.step("k", eventNegotiate, held{})
 		c.step("k", eventIssued, held{handshake: &handshake{exchange: x, place: place}})
 		table.connState(a, http.StateActive)
@@ -29,8 +33,8 @@ func TestHijackedAndClosedAreForgotten(t *testing.T) {
 			t.Fatal("an active connection was forgotten")
 		}
 		table.connState(a, state)
-		if len(table.open) != 0 || place.taken.Load() != 0 {
-			t.Errorf("state %v: got %d connections and %d places, want none", state, len(table.open), place.taken.Load())
+		if len(table.open) != 0 || pending.taken.Load() != 0 {
+			t.Errorf("state %v: got %d connections and %d places, want none", state, len(table.open), pending.taken.Load())
 		}
 		if do, _ := c.step("k", eventNegotiate, held{}); do != doRefuse {
 			t.Error("a connection that ended begins a handshake")

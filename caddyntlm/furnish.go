@@ -79,9 +79,10 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 
 // settle checks the configuration and makes it ready.
 func (h *Handler) settle(directories []directory) error {
-	h.limits = defaultLimits()
 	h.conns, h.notices = newConns(), new(notices)
-	h.pending, h.asking = &quota{limit: h.limits.pending}, &quota{limit: h.limits.asking}
+	if err := errors.Join(h.settleLimits(), h.settleOneToOne()); err != nil {
+		return err
+	}
 	h.directories, h.meter = directories, newMeter(newMetrics(), directories)
 	h.scope = policy.Scope{First: directories[0].Name()}
 	if err := checkTwice(directories); err != nil {

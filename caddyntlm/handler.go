@@ -4,6 +4,7 @@ package caddyntlm
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -36,6 +37,24 @@ type Handler struct {
 	Username *Username `json:"username,omitempty"`
 	// Realm of the Basic challenge. Default: the request's host.
 	Realm string `json:"realm,omitempty"`
+	// How long a client may take from the challenge of an NTLM log-in to its
+	// answer. Default: 10s.
+	HandshakeTimeout caddy.Duration `json:"handshake_timeout,omitempty"`
+	// How many bytes of a request body are read and thrown away while its
+	// client logs in; it sends them again. Above that the answer is 413.
+	// Default: 8388608 (8 MiB).
+	MaxBody int64 `json:"max_body,omitempty"`
+	// How many log-ins may be half done.
+	MaxPending *MaxPending `json:"max_pending,omitempty"`
+	// Let CORS preflights pass to the application without an identity: OPTIONS
+	// with Origin and Access-Control-Request-Method, and no credentials.
+	// Default: they get 401 like everybody.
+	AllowPreflight bool `json:"allow_preflight,omitempty"`
+	// Addresses or networks (CIDR) of proxies that keep one connection to this
+	// server for each client connection, as Squid does for NTLM. NTLM works
+	// through them. Naming a proxy that shares connections hands out
+	// identities. Default: none.
+	OneToOne []string `json:"one_to_one,omitempty"`
 
 	directories []directory
 	ntlm        directory // serves NTLM, nil where it is not offered
@@ -44,6 +63,7 @@ type Handler struct {
 	scope       policy.Scope
 	nameOf      nameFormat
 	limits      limits
+	oneToOne    []netip.Prefix
 	conns       *conns
 	pending     *quota
 	asking      *quota
@@ -61,6 +81,7 @@ type limits struct {
 	body      int64         // read and thrown away before a refusal
 	pending   int64         // half-open handshakes
 	asking    int64         // passwords that controllers are being asked about
+	share     int64         // of them for one client address
 	fresh     time.Duration // an identity is used without asking
 	stale     time.Duration // and at most while no controller answers
 	groups    time.Duration // the age of groups on which a denial is decided
@@ -74,6 +95,7 @@ func defaultLimits() limits {
 		body:      8 << 20,
 		pending:   512,
 		asking:    512,
+		share:     32,
 		fresh:     5 * time.Minute,
 		stale:     15 * time.Minute,
 		groups:    5 * time.Second,
@@ -103,6 +125,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // asked on every request, whatever the connection remembers.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := h.receive(w, r)
+	if h.AllowPreflight && isPreflight(r) {
+		v.waive("preflight")
+		return next.ServeHTTP(w, r)
+	}
 	if err := v.admit(); err != nil {
 		return v.refuse(err)
 	}

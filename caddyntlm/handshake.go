@@ -2,7 +2,6 @@ package caddyntlm
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -13,7 +12,7 @@ import (
 // handshake is over.
 type handshake struct {
 	exchange identity.NTLMExchange
-	place    *quota
+	place    *place
 	took     time.Duration // the first leg, for the metrics
 	mu       sync.Mutex
 	timer    *time.Timer
@@ -48,22 +47,3 @@ func (h *handshake) close() {
 	defer h.place.leave()
 	_ = h.exchange.Close()
 }
-
-// quota bounds how many handshakes are half-open, or passwords asked about:
-// each may hold a connection to a controller, and a stranger opens one with a
-// single small request.
-type quota struct {
-	limit int64
-	taken atomic.Int64
-}
-
-// enter takes a place; false when there is none.
-func (q *quota) enter() bool {
-	if q.taken.Add(1) > q.limit {
-		q.taken.Add(-1)
-		return false
-	}
-	return true
-}
-
-func (q *quota) leave() { q.taken.Add(-1) }

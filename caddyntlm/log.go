@@ -121,7 +121,7 @@ type notices struct {
 }
 
 const (
-	hintProxy = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, or let clients connect directly."
+	hintProxy = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, let clients connect directly, or name a proxy that keeps one connection a client in one_to_one."
 	hintHTTP2 = "A client began NTLM on HTTP/2. curl and browsers come back with HTTP/1.1 by themselves, and then all is well; for one that does not (.NET) write servers { protocols h1 } in the global options."
 )
 

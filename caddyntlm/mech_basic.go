@@ -41,10 +41,11 @@ func (v *visit) identifyBasic() error {
 // verifyPassword asks a controller, and remembers a yes.
 func (v *visit) verifyPassword() error {
 	// Each holds a connection to a controller, for as long as that takes.
-	if !v.door.asking.enter() {
-		return identity.Fail(identity.KindTooManyPending, nil)
+	place, err := v.door.asking.enter(clientNetwork(v.r), false)
+	if err != nil {
+		return &identity.Error{Kind: identity.KindTooManyPending, Hint: hintAsking}
 	}
-	defer v.door.asking.leave()
+	defer place.leave()
 	ctx, cancel := v.deadline()
 	defer cancel()
 	v.asked = true

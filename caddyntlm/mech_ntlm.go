@@ -53,17 +53,15 @@ func (v *visit) misuseBarrier() error {
 // negotiate answers a Type 1. Whoever was known on the connection no longer is,
 // from the first moment on and whatever comes of it.
 func (v *visit) negotiate() error {
-	if do, _ := v.step(eventNegotiate, held{}); do != doStart {
+	do, before := v.step(eventNegotiate, held{})
+	if do != doStart {
 		return identity.Fail(identity.KindState, nil)
 	}
 	defer v.step(eventRefused, held{}) // changes nothing once the Type 2 is issued
-	if !drain(v.r, v.door.limits.body) {
-		return &identity.Error{
-			Kind: identity.KindBodyTooLarge,
-			Hint: "A client sends its whole request body with each leg of a log-in; let it log in with a small request first.",
-		}
+	if err := v.drainLeg(); err != nil {
+		return err
 	}
-	h, err := v.startHandshake()
+	h, err := v.startHandshake(before.id != nil)
 	if err != nil {
 		return err
 	}
@@ -80,10 +78,10 @@ func (v *visit) negotiate() error {
 
 // startHandshake takes a place and asks a verifier for a challenge. The place
 // goes to the handshake, or back.
-func (v *visit) startHandshake() (*handshake, error) {
-	place := v.door.pending
-	if !place.enter() {
-		return nil, identity.Fail(identity.KindTooManyPending, nil)
+func (v *visit) startHandshake(known bool) (*handshake, error) {
+	place, err := v.door.pending.enter(clientNetwork(v.r), known)
+	if err != nil {
+		return nil, err
 	}
 	var h *handshake
 	defer func() {

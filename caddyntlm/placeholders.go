@@ -58,6 +58,9 @@ func (v *visit) placeholder(key string) (any, bool) {
 	if !ok || v == nil {
 		return nil, false
 	}
+	if v.id == nil {
+		return "", true // let in without an identity
+	}
 	switch word {
 	case "id":
 		return v.name, true

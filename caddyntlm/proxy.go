@@ -1,7 +1,9 @@
 package caddyntlm
 
 import (
+	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -24,4 +26,74 @@ func throughProxy(r *http.Request) bool {
 		}
 	}
 	return false
+}
+
+// shares reports whether the connection of a request may carry the requests of
+// several clients.
+func (h *Handler) shares(r *http.Request) bool {
+	return throughProxy(r) && !h.pinned(r)
+}
+
+// pinned reports whether the peer is a proxy that the configuration trusts to
+// keep one connection a client, and the only proxy on the way: one before it
+// would be its client, with many clients of its own. No header makes a peer out
+// of a request; more of them only take the trust away.
+func (h *Handler) pinned(r *http.Request) bool {
+	if len(h.oneToOne) == 0 {
+		return false
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	address := peer.Addr().Unmap().WithZone("")
+	for _, p := range h.oneToOne {
+		if p.Contains(address) {
+			return hops(r.Header) <= 1
+		}
+	}
+	return false
+}
+
+// hops counts the proxies that a request tells of, RFC 9110 7.6.3 and RFC 7239
+// 4. A comma inside a comment or a quoted string counts too, which errs on the
+// careful side.
+func hops(header http.Header) int {
+	most := 0
+	for _, name := range [...]string{"Via", "Forwarded", "X-Forwarded-For"} {
+		n := 0
+		for _, line := range header[name] {
+			n += 1 + strings.Count(line, ",")
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+// settleOneToOne reads the addresses of one_to_one.
+func (h *Handler) settleOneToOne() error {
+	for _, text := range h.OneToOne {
+		prefix, err := ParseOneToOne(text)
+		if err != nil {
+			return err
+		}
+		h.oneToOne = append(h.oneToOne, prefix)
+	}
+	return nil
+}
+
+// ParseOneToOne reads an address or a network in CIDR notation. Not everybody is
+// a proxy: a network of all addresses is an error.
+func ParseOneToOne(text string) (netip.Prefix, error) {
+	prefix, err := caddyhttp.CIDRExpressionToPrefix(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("one_to_one: %q is neither an address nor a network such as 192.0.2.0/24", text)
+	}
+	if prefix.Bits() == 0 {
+		return netip.Prefix{}, fmt.Errorf("one_to_one: %s takes every peer for a proxy that keeps one connection a client; name the proxies", text)
+	}
+	if prefix.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("one_to_one: write %s as IPv4", text)
+	}
+	return prefix.Masked(), nil
 }

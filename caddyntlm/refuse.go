@@ -39,7 +39,7 @@ func (v *visit) refuse(err error) error {
 	}
 	v.record(o, kind, err)
 	header := v.w.Header()
-	if o.close || !drain(v.r, v.door.limits.body) {
+	if o.close || drain(v.r, v.door.limits.body) != nil {
 		header.Set("Connection", "close")
 	}
 	switch o.status {

@@ -45,9 +45,12 @@ func (q *Require) Provision(ctx caddy.Context) error {
 
 // ServeHTTP asks the rule about whoever windows_auth let in. Where it let in
 // nobody, no rule can be asked: that is a mistake of the configuration, and
-// never a pass.
+// never a pass. What windows_auth has waved through passes here too.
 func (q *Require) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := answerOf(r.Context())
+	if v != nil && v.bypassed {
+		return next.ServeHTTP(w, r) // windows_auth let it in as it is
+	}
 	if v == nil || v.id == nil {
 		o := outcomeOf(identity.KindNoIdentity, schemeNone)
 		q.log.Error("require was reached without an identity", zap.String("event", o.event),

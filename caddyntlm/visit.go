@@ -31,6 +31,7 @@ type visit struct {
 	from     directory // that knows id
 	scheme   scheme
 	loggedIn bool // in this very request
+	bypassed bool // let pass without an identity
 	rule     string
 
 	claimed  identity.Name // for the log
@@ -55,7 +56,7 @@ var (
 // receive looks at the connection that a request came on.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{door: h, w: w, r: r, start: h.now(), conn: connOf(r.Context())}
-	if throughProxy(r) {
+	if h.shares(r) {
 		v.conn.share()
 		v.barrier = identity.KindProxySeen
 		h.noticeProxy(v.start)
@@ -118,7 +119,7 @@ func (v *visit) identify() error {
 
 // identifyKnown serves a request without Authorization.
 func (v *visit) identifyKnown() error {
-	if outer := answerOf(v.r.Context()); outer != nil && v.door.has(outer.from) {
+	if outer := answerOf(v.r.Context()); outer != nil && outer.id != nil && v.door.has(outer.from) {
 		// An outer windows_auth knows the same directory and has taken the
 		// credential out of the request.
 		v.conn, v.id, v.from, v.scheme = outer.conn, outer.id, outer.from, outer.scheme

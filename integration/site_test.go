@@ -44,6 +44,8 @@ type siteConfig struct {
 	Body string
 	// CA replaces the lab's authority.
 	CA string
+	// Global is more among the global options.
+	Global string
 	// Extra is more at the top level: other sites.
 	Extra string
 }
@@ -65,6 +67,7 @@ var siteTemplate = template.Must(template.New("site").Parse(`
 		format json
 		level DEBUG
 	}
+{{.Global}}
 	ldap EXAMPLE {
 		server {{.Servers}}
 		tls {
@@ -110,7 +113,7 @@ func start(t *testing.T, config siteConfig, options ...option) *site {
 	var text bytes.Buffer
 	if err := siteTemplate.Execute(&text, map[string]any{
 		"Log": s.logPath, "Servers": config.Servers, "CA": config.CA, "LDAP": config.LDAP,
-		"HTTPPort": httpPort, "HTTPSPort": httpsPort, "Body": config.Body, "Extra": config.Extra, "Cert": cert, "Key": key,
+		"HTTPPort": httpPort, "HTTPSPort": httpsPort, "Body": config.Body, "Global": config.Global, "Extra": config.Extra, "Cert": cert, "Key": key,
 	}); err != nil {
 		t.Fatal(err)
 	}

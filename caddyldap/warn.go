@@ -1,0 +1,23 @@
+package caddyldap
+
+import (
+	"strings"
+
+	"go.uber.org/zap"
+)
+
+// warn writes, when the configuration is loaded, what it gives away.
+func (d *Directory) warn() {
+	say := func(word, hint string) {
+		d.logger.Warn("the configuration gives protection away", zap.String("word", word), zap.String("hint", hint))
+	}
+	if d.TLS != nil && d.TLS.InsecureSkipVerify {
+		say("insecure_skip_verify", "anybody on the way can pose as the controller, read passwords and let himself in; write tls { trust_pool … }")
+	}
+	if d.InsecurePlaintext {
+		say("insecure_plaintext", "anybody on the way reads passwords and can let himself in; write ldaps:// or starttls. Controllers that want LDAP signing refuse such log-ins")
+	}
+	if d.ServiceAccount != nil && !strings.Contains(d.ServiceAccount.Secret, "{") {
+		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
+	}
+}

@@ -1,0 +1,99 @@
+package caddyntlm
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+)
+
+// A-21: a rule for a path holds for every spelling of it that the application
+// takes for that path.
+
+// noHost is an empty Host header.
+const noHost = "-"
+
+// spellings are targets by which somebody may hope to reach /hr/secret, and
+// headers that name it.
+var spellings = []struct {
+	target, host, header string
+}{
+	{target: "/hr/secret"}, {target: "//hr/secret"}, {target: "/hr//secret"}, {target: "/./hr/secret"}, {target: "/hr/./secret"},
+	{target: "/x/../hr/secret"}, {target: "/hr/../hr/secret"}, {target: "/%68r/secret"}, {target: "/hr%2fsecret"}, {target: "/hr%2Fsecret"},
+	{target: "/%2fhr/secret"}, {target: "/%2e/hr/secret"}, {target: "/x/%2e%2e/hr/secret"}, {target: "/x/..%2fhr/secret"},
+	{target: "/x%2f..%2fhr%2fsecret"}, {target: "/hr%252fsecret"}, {target: "/hr;x/secret"}, {target: "/;x/hr/secret"}, {target: "/hr/;x/secret"},
+	{target: "/HR/secret"}, {target: "/Hr/SECRET"}, {target: "/hr/secret/"}, {target: "/hr/secret?x=/y"}, {target: "/hr%00/secret"},
+	{target: "/hr%20/secret"}, {target: "/%E2%84%8Ar/secret"}, {target: "http://site.example.com/hr/secret"}, {target: "http://other.example.com/hr/secret"},
+	{target: "http://site.example.com//hr/secret"}, {target: "*"}, {target: "hr/secret"}, {target: "?/hr/secret"},
+	{target: "/hr/secret", host: "site.example.com."}, {target: "/hr/secret", host: "SITE.EXAMPLE.COM"}, {target: "/hr/secret", host: "site.example.com:80"},
+	{target: "/hr/secret", host: "other.example.com"}, {target: "/hr/secret", host: noHost},
+	{target: "/open", header: "X-Original-URL: /hr/secret"}, {target: "/open", header: "X-Rewrite-URL: /hr/secret"},
+	{target: "/open", header: "X-Forwarded-Uri: /hr/secret"}, {target: "/hr/secret", header: "X-Original-URL: /open"},
+	{target: "/hr/secret", header: "X-Forwarded-Uri: /open"}, {target: "/hr/secret", header: "X-Forwarded-Prefix: /open"},
+}
+
+// inside reports whether an application takes a path for one below /hr.
+func inside(target string) bool {
+	parsed, err := url.ParseRequestURI(target)
+	if err != nil {
+		return true
+	}
+	return strings.HasPrefix(strings.ToLower(path.Clean("/"+parsed.Path))+"/", "/hr/")
+}
+
+func TestSpellingsOfAPath(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.RequestURI)
+	}))
+	t.Cleanup(app.Close)
+	forward := fmt.Sprintf(`{"handler": "reverse_proxy", "upstreams": [{"dial": %q}]}`, app.Listener.Addr())
+	const hr = `"match": [{"path": ["/hr/*"]}], "terminal": true`
+	const doorJSON = `{"handler": "test_door", "insecure_basic": true}`
+	layouts := map[string]struct {
+		routes   string
+		stranger int // what the open parts answer a stranger
+	}{
+		"door on all, rule on a path": {fmt.Sprintf(`{"handle": [%s]},
+			{%s, "handle": [{"handler": "require", "rule": {"group": ["HR"]}}, %s]}, {"handle": [%s]}`, doorJSON, hr, forward, forward), 401},
+		"door on a path": {fmt.Sprintf(`{%s, "handle": [%s, {"handler": "require", "rule": {"group": ["HR"]}}, %s]}, {"handle": [%s]}`,
+			hr, doorJSON, forward, forward), 200},
+	}
+	for name, layout := range layouts {
+		t.Run(name, func(t *testing.T) {
+			d := loadRoutes(t, "", layout.routes)
+			for _, s := range spellings {
+				request := func(credential string) string {
+					host := strings.TrimPrefix(cmp.Or(s.host, "site.example.com"), noHost)
+					raw := "GET " + s.target + " HTTP/1.1\r\nHost: " + host + "\r\n"
+					for _, line := range []string{s.header, credential} {
+						if line != "" {
+							raw += line + "\r\n"
+						}
+					}
+					return raw + "\r\n"
+				}
+				bob, stranger := d.dial(t), d.dial(t)
+				bob.write(request(basic("bob", "secret-b")))
+				got := bob.receive("GET")
+				if got.StatusCode == 200 && inside(got.text) || got.StatusCode == 403 && !inside(s.target) && s.host == "" && s.target != "*" {
+					t.Errorf("bob at %v: got %d %q", s, got.StatusCode, got.text)
+				}
+				stranger.write(request(""))
+				got = stranger.receive("GET")
+				if got.StatusCode == 200 && (layout.stranger != 200 || inside(got.text)) {
+					t.Errorf("a stranger at %v: got %d %q", s, got.StatusCode, got.text)
+				}
+				alice := d.dial(t)
+				alice.write(request(basic("alice", "secret-a")))
+				if got := alice.receive("GET"); s.target == "/hr/secret" && s.host != noHost && got.StatusCode != 200 {
+					t.Errorf("alice at %v: got %d %q", s, got.StatusCode, got.text)
+				}
+			}
+		})
+	}
+}
