@@ -12,7 +12,7 @@ func unbuilt(in string) []string {
 		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
 	case "windows_auth":
 		return []string{
-			"bypass", "forward", "extended_protection", "accept_binding", "ntlm",
+			"extended_protection", "accept_binding", "ntlm",
 			"throttle", "session", "login", "totp",
 		}
 	case "schemes":

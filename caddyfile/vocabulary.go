@@ -6,7 +6,7 @@ import "slices"
 // a dot: "server", "tls.trust_pool", "require.all". The words of the block
 // directory are those of ldap.
 func Words() []string {
-	all := []string{"ldap", "windows_auth"}
+	all := append([]string{"ldap", "windows_auth"}, matcherWords().list()...)
 	all = append(all, directoryWords().list()...)
 	all = append(all, within("server", serverWords())...)
 	all = append(all, within("tls", tlsWords())...)

@@ -24,6 +24,8 @@ type handler struct {
 	site []*caddyldap.Directory
 	// own is the one directory of the short form, nil in the other.
 	own *directory
+	// helper knows the named matchers of the site.
+	helper httpcaddyfile.Helper
 }
 
 // handlerWords are the lines of a windows_auth block.
@@ -32,6 +34,8 @@ func handlerWords() words[handler] {
 		"schemes":        {usage: "schemes <scheme>…", least: 1, most: -1, parse: readSchemes},
 		"insecure_basic": {usage: "insecure_basic", parse: readInsecureBasic},
 		"require":        {usage: requireUsage, least: 1, most: -1, many: true, block: true, parse: addRequire},
+		"bypass":         {usage: bypassUsage, most: -1, many: true, block: true, parse: addBypass},
+		"forward":        {usage: forwardUsage, least: 2, most: 2, many: true, parse: addForward},
 		"username":       {usage: usernameUsage, least: 1, most: 2, parse: readUsername},
 		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
@@ -46,6 +50,8 @@ func handlerWords() words[handler] {
 //		schemes ntlm basic
 //		insecure_basic
 //		require …              # any of several
+//		bypass <matcher>…      # any of several
+//		forward <Header> <value>
 //		username sam|logon|upn|dn|sid [lower]
 //		realm <text>
 //		handshake_timeout <duration>
@@ -65,7 +71,7 @@ func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 	if err != nil {
 		return nil, errorAt(l.word, "reading the ldap blocks: %w", err)
 	}
-	a := new(handler)
+	a := &handler{helper: h}
 	if err := a.readDirectories(l, app); err != nil {
 		return nil, err
 	}

@@ -63,6 +63,9 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if err := h.settle(directories); err != nil {
 		return err
 	}
+	if err := h.loadBypass(ctx); err != nil {
+		return err
+	}
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
@@ -96,6 +99,9 @@ func (h *Handler) settle(directories []directory) error {
 	}
 	var err error
 	if h.nameOf, err = h.Username.format(len(directories) > 1); err != nil {
+		return err
+	}
+	if h.forwarding, err = newForwarding(h.Forward); err != nil {
 		return err
 	}
 	rule := policy.Rule{ValidUser: true}

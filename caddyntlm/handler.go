@@ -33,6 +33,12 @@ type Handler struct {
 	InsecureBasic bool `json:"insecure_basic,omitempty"`
 	// Who may come in. Default: everybody with a valid account.
 	Require *policy.Rule `json:"require,omitempty"`
+	// Requests that pass without authentication and without an identity, as one
+	// of these sets of matchers says. Later require handlers let them pass too.
+	Bypass caddyhttp.RawMatcherSets `json:"bypass,omitempty" caddy:"namespace=http.matchers"`
+	// Request headers that tell the application who the user is. A client's own
+	// headers of these names are removed from every request.
+	Forward []Forward `json:"forward,omitempty"`
 	// What {http.auth.user.id} holds.
 	Username *Username `json:"username,omitempty"`
 	// Realm of the Basic challenge. Default: the request's host.
@@ -61,6 +67,8 @@ type Handler struct {
 	offered     []scheme
 	rule        *policy.Policy
 	scope       policy.Scope
+	bypasses    []bypass
+	forwarding  *forwarding
 	nameOf      nameFormat
 	limits      limits
 	oneToOne    []netip.Prefix
@@ -125,14 +133,25 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // asked on every request, whatever the connection remembers.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := h.receive(w, r)
+	v.strip(h.forwarding.names)
 	if h.AllowPreflight && isPreflight(r) {
 		v.waive("preflight")
+		return next.ServeHTTP(w, r)
+	}
+	bypassed, err := v.isBypassed()
+	if err != nil {
+		v.conceal()
+		return err
+	}
+	if bypassed {
+		v.passWithout()
 		return next.ServeHTTP(w, r)
 	}
 	if err := v.admit(); err != nil {
 		return v.refuse(err)
 	}
 	v.expose()
+	v.handOff()
 	v.recordAllow()
 	return next.ServeHTTP(w, r)
 }

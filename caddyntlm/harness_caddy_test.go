@@ -21,7 +21,21 @@ func loadDoor(t *testing.T, server, fields string) *caddyDoor {
 // loadRoutes runs a site of any routes, one of which holds a door.
 func loadRoutes(t *testing.T, server, routes string) *caddyDoor {
 	t.Helper()
-	config := fmt.Sprintf(`{
+	if err := caddy.Load(routesConfig(t, server, routes), true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return loaded.Load()
+}
+
+// routesConfig is the configuration of a server with these routes.
+func routesConfig(t *testing.T, server, routes string) []byte {
+	t.Helper()
+	return fmt.Appendf(nil, `{
 		"admin": {"disabled": true, "config": {"persist": false}},
 		"storage": {"module": "file_system", "root": %q},
 		"logging": {"logs": {"default": {"level": "PANIC"}}},
@@ -32,15 +46,6 @@ func loadRoutes(t *testing.T, server, routes string) *caddyDoor {
 			%s
 			"routes": [%s]
 		}}}}}`, t.TempDir(), server, routes)
-	if err := caddy.Load([]byte(config), true); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return loaded.Load()
 }
 
 // remembered is how many connections the door's table holds.

@@ -3,6 +3,7 @@ package caddyntlm
 import (
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,10 +78,6 @@ func (v *visit) record(o outcome, kind identity.Kind, err error) {
 
 // fields describes the decision; what is not known is left out.
 func (v *visit) fields(event, reason string, err error) []zap.Field {
-	remote, _, splitErr := net.SplitHostPort(v.r.RemoteAddr)
-	if splitErr != nil {
-		remote = v.r.RemoteAddr
-	}
 	user, verifier, server, claimed, hint := "", v.verifier, v.server, v.claimed, ""
 	if v.id != nil {
 		user, verifier, server = v.id.Logon(), v.id.Verifier, v.id.Server
@@ -100,7 +97,7 @@ func (v *visit) fields(event, reason string, err error) []zap.Field {
 	fields := make([]zap.Field, 0, 16)
 	fields = append(fields, zap.String("event", event))
 	for _, f := range [...]struct{ key, value string }{
-		{"reason", reason}, {"conn", v.conn.String()}, {"remote_ip", remote}, {"scheme", v.scheme.String()},
+		{"reason", reason}, {"conn", v.conn.String()}, {"remote_ip", remoteIP(v.r)}, {"scheme", v.scheme.String()},
 		{"user_claimed", escapeClaimed(claimed)}, {"user", user}, {"verifier", verifier}, {"dc", server},
 		{"rule", v.rule}, {"method", v.r.Method}, {"path", v.r.URL.Path}, {"hint", hint},
 	} {
@@ -112,6 +109,15 @@ func (v *visit) fields(event, reason string, err error) []zap.Field {
 		fields = append(fields, zap.Error(err))
 	}
 	return append(fields, zap.Duration("duration", v.door.now().Sub(v.start)))
+}
+
+// remoteIP is the address at the other end of the connection.
+func remoteIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }
 
 // notices are the warnings that must not flood the log.

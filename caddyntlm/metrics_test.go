@@ -176,7 +176,7 @@ func TestGaugesDoNotDrift(t *testing.T) {
 		return clients
 	}
 	d := loadCaddy(t, "")
-	d.pending.perAddress = 512
+	d.pending = newQuota(512, 512) // they all come from one address
 	d.limits.handshake = 200 * time.Millisecond
 	want("start", 0, 0)
 	abandon(d)

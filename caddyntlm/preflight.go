@@ -22,7 +22,7 @@ func isPreflight(r *http.Request) bool {
 // connection: placeholders are empty, and a later require lets it pass.
 func (v *visit) waive(reason string) {
 	v.step(eventNothing, held{}) // ends a handshake, as any request in the middle of one does
-	v.bypassed = true
+	v.waived = true
 	v.expose()
 	v.count("waive", reason)
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {

@@ -48,7 +48,7 @@ func (q *Require) Provision(ctx caddy.Context) error {
 // never a pass. What windows_auth has waved through passes here too.
 func (q *Require) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := answerOf(r.Context())
-	if v != nil && v.bypassed {
+	if v != nil && v.waived {
 		return next.ServeHTTP(w, r) // windows_auth let it in as it is
 	}
 	if v == nil || v.id == nil {

@@ -31,8 +31,8 @@ type visit struct {
 	from     directory // that knows id
 	scheme   scheme
 	loggedIn bool // in this very request
-	bypassed bool // let pass without an identity
 	rule     string
+	waived   bool // let in without an identity
 
 	claimed  identity.Name // for the log
 	verifier string
@@ -56,7 +56,9 @@ var (
 // receive looks at the connection that a request came on.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{door: h, w: w, r: r, start: h.now(), conn: connOf(r.Context())}
-	if h.shares(r) {
+	// An outer windows_auth has judged the request as the client sent it, and
+	// may since have set a header that looks like a proxy's.
+	if answerOf(r.Context()) == nil && h.shares(r) {
 		v.conn.share()
 		v.barrier = identity.KindProxySeen
 		h.noticeProxy(v.start)

@@ -53,7 +53,7 @@ func main() { caddycmd.Main() }
 		t.Fatal(err)
 	}
 	modules := strings.Fields(string(out))
-	for _, want := range []string{"http.handlers.windows_auth", "http.handlers.require", "ldap", "ldap.verifiers.bind", "ldap.verifiers.relay"} {
+	for _, want := range []string{"http.handlers.windows_auth", "http.handlers.require", "http.matchers.windows_user", "http.matchers.windows_group", "ldap", "ldap.verifiers.bind", "ldap.verifiers.relay"} {
 		if !slices.Contains(modules, want) {
 			t.Errorf("%s is not in list-modules", want)
 		}
