@@ -41,7 +41,7 @@ func (v *visit) identifyBasic() error {
 // verifyPassword asks a controller, and remembers a yes.
 func (v *visit) verifyPassword() error {
 	// Each holds a connection to a controller, for as long as that takes.
-	place, err := v.door.asking.enter(clientNetwork(v.r), false)
+	place, err := v.door.asking.enter(clientNetwork(v.r), v.id != nil)
 	if err != nil {
 		return &identity.Error{Kind: identity.KindTooManyPending, Hint: hintAsking}
 	}

@@ -22,6 +22,7 @@ func isPreflight(r *http.Request) bool {
 // connection: placeholders are empty, and a later require lets it pass.
 func (v *visit) waive(reason string) {
 	v.step(eventNothing, held{}) // ends a handshake, as any request in the middle of one does
+	v.strip(overrides)           // an application must not make another method of it
 	v.waived = true
 	v.expose()
 	v.count("waive", reason)

@@ -156,3 +156,24 @@ func TestPreflightWithoutDoor(t *testing.T) {
 	c.receive("OPTIONS").wantUser(t, "")
 	c.options("", preflight...).want(t, 500)
 }
+
+// what would make another method of it in the application stays outside.
+func TestPreflightIsNoOtherMethod(t *testing.T) {
+	var seen http.Header
+	d := newDoor(t, func(d *door) {
+		d.AllowPreflight = true
+		d.inner = append(d.inner, middleware(func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+			seen = r.Header.Clone()
+			return next.ServeHTTP(w, r)
+		}))
+	})
+	d.dial(t).options("", append([]string{"X-HTTP-Method-Override: DELETE", "X-Original-URL: /admin"}, preflight...)...).wantUser(t, "nobody")
+	for _, name := range []string{"X-Http-Method-Override", "X-Original-Url"} {
+		if seen.Get(name) != "" {
+			t.Errorf("the application saw %s: %s", name, seen.Get(name))
+		}
+	}
+	if seen.Get("Origin") == "" {
+		t.Error("the application saw no Origin")
+	}
+}
