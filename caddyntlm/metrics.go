@@ -207,7 +207,7 @@ func (v *visit) count(event, reason string) {
 	case l == nil:
 		m.decisions.WithLabelValues(event, reason, v.scheme.String(), "", "").Inc()
 		return
-	case reason == "":
+	case event == "allow":
 		l.allowed.Inc()
 	default:
 		m.decisions.WithLabelValues(event, reason, v.scheme.String(), l.verifier, l.directory).Inc()

@@ -123,6 +123,18 @@ func TestDecisionsAreCounted(t *testing.T) {
 	}
 }
 
+func TestBypassIsCounted(t *testing.T) {
+	d := loadBypassing(t, "", `[{"path": ["/health"]}]`)
+	before := figure(t, running(), decisions, "event=bypass")
+	c := d.dial(t)
+	c.send("GET", "/health", "")
+	c.receive("GET").wantText(t, nobodyThere)
+	c.get().want(t, 401, both...)
+	if got := figure(t, running(), decisions, "event=bypass", "reason=", "scheme="); got != before+1 {
+		t.Errorf("got %v, want %v", got, before+1)
+	}
+}
+
 // The controller's time counts, that of the client between the legs does not.
 func TestLoginDuration(t *testing.T) {
 	d := newDoor(t, nil)
