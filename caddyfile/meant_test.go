@@ -13,7 +13,6 @@ func TestUnbuilt(t *testing.T) {
 		"ldap":         directoryWords().list(),
 		"verify":       verifierWords().list(),
 		"windows_auth": handlerWords().list(),
-		"schemes":      {"basic", "ntlm"},
 		"require":      ruleWords().list(),
 	} {
 		if len(unbuilt(in)) == 0 {

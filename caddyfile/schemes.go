@@ -15,10 +15,13 @@ var schemes = map[string]func(verifier string) bool{
 		password, _ := caddyldap.Serves(verifier)
 		return password
 	},
-	"ntlm": func(verifier string) bool {
-		_, ntlm := caddyldap.Serves(verifier)
-		return ntlm
-	},
+	"negotiate": servesNTLM, // Kerberos is not built yet
+	"ntlm":      servesNTLM,
+}
+
+func servesNTLM(verifier string) bool {
+	_, ntlm := caddyldap.Serves(verifier)
+	return ntlm
 }
 
 func readSchemes(a *handler, l line) error {

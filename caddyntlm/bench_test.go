@@ -39,7 +39,7 @@ func knownRequest(tb testing.TB) (*Handler, *http.Request) {
 	ctx := h.conns.connContext(context.Background(), nc)
 	c := connOf(ctx)
 	c.step(dir.Key(), eventNegotiate, held{})
-	c.step(dir.Key(), eventAccepted, held{id: dir.account("alice")})
+	c.step(dir.Key(), eventAccepted, held{id: dir.account("alice"), scheme: schemeNTLM})
 	r, err := http.NewRequestWithContext(ctx, "GET", "http://site.example.com/", nil)
 	if err != nil {
 		tb.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -18,7 +19,9 @@ func (v *visit) challenge() (reason string) {
 	for _, s := range v.door.offered {
 		line, why := v.offer(s)
 		if why != "" {
-			reasons = append(reasons, why)
+			if !slices.Contains(reasons, why) {
+				reasons = append(reasons, why)
+			}
 			continue
 		}
 		lines = append(lines, line)
@@ -45,7 +48,15 @@ func (v *visit) offer(s scheme) (line, why string) {
 	}
 	// On HTTP/2 and HTTP/3 too: browsers that choose NTLM come back by
 	// themselves with HTTP/1.1.
-	return "NTLM", ""
+	return s.word(), ""
+}
+
+// word is the scheme of a handshake as HTTP has it.
+func (s scheme) word() string {
+	if s == schemeNegotiate {
+		return "Negotiate"
+	}
+	return "NTLM"
 }
 
 // mayBasic reports whether a password may travel on this connection.
@@ -69,12 +80,24 @@ func quote(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)
 }
 
-// proceed answers a Type 1 with its Type 2 and nothing else: one token, no
+// proceed answers a token with the next one and nothing else: no
 // other challenge, no error page that an administrator's handle_errors might
 // turn into a redirect.
-func (v *visit) proceed(message []byte) {
-	v.w.Header()["Www-Authenticate"] = []string{"NTLM " + base64.StdEncoding.EncodeToString(message)}
+func (v *visit) proceed(token []byte) {
+	v.writeToken(token)
 	v.w.Header().Set("Content-Length", "0")
 	v.w.WriteHeader(http.StatusUnauthorized)
 	veil(v.w)
+}
+
+// tellAccepted gives a client that negotiated the last token, beside whatever
+// answer follows, RFC 4559 4.2.
+func (v *visit) tellAccepted() {
+	if len(v.final) > 0 {
+		v.writeToken(v.final)
+	}
+}
+
+func (v *visit) writeToken(token []byte) {
+	v.w.Header()["Www-Authenticate"] = []string{v.scheme.word() + " " + base64.StdEncoding.EncodeToString(token)}
 }

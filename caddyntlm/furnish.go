@@ -71,8 +71,12 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
 	}
 	h.server = server
+	h.makeRoom(server)
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
+	if slices.Contains(h.offered, schemeNegotiate) {
+		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
+	}
 	if len(directories) > 1 && h.ntlm != nil {
 		h.log.Info("NTLM serves one of several directories: its challenge goes out before the client names a domain",
 			zap.String("directory", h.ntlm.Name()))
@@ -138,7 +142,7 @@ func (h *Handler) settleSchemes() error {
 			return err
 		case slices.Contains(h.offered, s):
 			return fmt.Errorf("schemes: %s stands there twice", word)
-		case !slices.Contains(served, s):
+		case !slices.Contains(served, s) && (s != schemeNegotiate || h.ntlmDirectory() == nil):
 			return fmt.Errorf("schemes: no verifier of %s serves %s", h.names(), word)
 		}
 		h.offered = append(h.offered, s)
@@ -146,14 +150,16 @@ func (h *Handler) settleSchemes() error {
 	if len(h.offered) == 0 {
 		return fmt.Errorf("no verifier of %s serves any scheme", h.names())
 	}
-	if slices.Contains(h.offered, schemeNTLM) {
+	if slices.Contains(h.offered, schemeNTLM) || slices.Contains(h.offered, schemeNegotiate) {
 		h.ntlm = h.ntlmDirectory()
 	}
 	return nil
 }
 
-// served lists the schemes that some verifier serves, in their order of
-// preference: what needs no password first.
+// served lists the schemes that some verifier serves well, in their order of
+// preference: what needs no password first. Negotiate with NTLM by relay is not
+// among them: its clients mostly ask for signing, which a relay over TLS cannot
+// give. Who names it gets it.
 func (h *Handler) served() []scheme {
 	var served []scheme
 	if h.ntlmDirectory() != nil {
@@ -166,12 +172,12 @@ func (h *Handler) served() []scheme {
 }
 
 func parseScheme(word string) (scheme, error) {
-	for _, s := range [...]scheme{schemeNTLM, schemeBasic} {
+	for _, s := range [...]scheme{schemeNegotiate, schemeNTLM, schemeBasic} {
 		if word == s.String() {
 			return s, nil
 		}
 	}
-	return schemeNone, fmt.Errorf("schemes: unknown scheme %s; known: ntlm, basic", word)
+	return schemeNone, fmt.Errorf("schemes: unknown scheme %s; known: negotiate, ntlm, basic", word)
 }
 
 func (h *Handler) ntlmDirectory() directory {

@@ -27,7 +27,8 @@ type Handler struct {
 	Directories []string `json:"directories,omitempty"`
 	// A directory of this site's own instead of names: the short form.
 	Directory *caddyldap.Directory `json:"directory,omitempty"`
-	// Offered schemes in order: ntlm, basic. Default: what the verifiers serve.
+	// Offered schemes in order: negotiate, ntlm, basic. Default: what the
+	// verifiers serve well, which is not negotiate.
 	Schemes []string `json:"schemes,omitempty"`
 	// Offer Basic without TLS too: passwords in the clear.
 	InsecureBasic bool `json:"insecure_basic,omitempty"`
@@ -153,6 +154,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	v.expose()
 	v.handOff()
 	v.recordAllow()
+	v.tellAccepted()
 	return next.ServeHTTP(w, r)
 }
 

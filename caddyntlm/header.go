@@ -14,15 +14,16 @@ import (
 type scheme uint8
 
 const (
-	schemeNone    scheme = iota
-	schemeNTLM           // [MS-NTHT]: one log-in a connection
-	schemeBasic          // RFC 7617: one a request
-	schemeForeign        // any other, never offered here
+	schemeNone      scheme = iota
+	schemeNegotiate        // RFC 4559: with NTLM inside, one log-in a connection
+	schemeNTLM             // [MS-NTHT]: one log-in a connection
+	schemeBasic            // RFC 7617: one a request
+	schemeForeign          // any other, never offered here
 )
 
 // String is the word of the configuration and the log.
 func (s scheme) String() string {
-	return [...]string{"", "ntlm", "basic", "other"}[s]
+	return [...]string{"", "negotiate", "ntlm", "basic", "other"}[s]
 }
 
 // Limits of tokens once decoded. They bound what a stranger can make the
@@ -31,12 +32,13 @@ const (
 	maxNegotiate    = 4 << 10  // Type 1: names of a workstation and a domain
 	maxAuthenticate = 32 << 10 // Type 3: target information comes back in it
 	maxBasic        = 4 << 10
+	maxSPNEGO       = 64 << 10 // Negotiate: an Active Directory ticket reaches 48 KB
 )
 
 // credential is what one Authorization header says.
 type credential struct {
 	scheme   scheme
-	message  []byte          // the NTLM message
+	message  []byte          // the NTLM message; of Negotiate the token, until that is unwrapped
 	name     identity.Name   // Basic
 	password identity.Secret // Basic
 }
@@ -65,6 +67,9 @@ func parseAuthorization(headers []string) (credential, error) {
 	}
 	token := strings.TrimLeft(rest, " ")
 	switch {
+	case strings.EqualFold(word, "Negotiate"):
+		message, err := decodeToken(token, maxSPNEGO)
+		return credential{scheme: schemeNegotiate, message: message}, err
 	case strings.EqualFold(word, "NTLM"):
 		return parseNTLM(token)
 	case strings.EqualFold(word, "Basic"):

@@ -23,7 +23,7 @@ func TestParseAuthorization(t *testing.T) {
 		{"domain", []string{"basic RVhcYTpi"}, schemeBasic, identity.Name{Domain: "EX", User: "a"}, "b"},
 		{"empty pair", []string{"Basic Og=="}, schemeBasic, identity.Name{}, ""},
 		{"NTLM alone", []string{"NTLM"}, schemeNTLM, identity.Name{}, ""},
-		{"Negotiate", []string{"Negotiate YII="}, schemeForeign, identity.Name{}, ""},
+		{"Negotiate", []string{"Negotiate YII="}, schemeNegotiate, identity.Name{}, ""},
 		{"Digest", []string{`Digest a="b", c=d`}, schemeForeign, identity.Name{}, ""},
 	}
 	for _, tt := range tests {
@@ -39,7 +39,7 @@ func TestParseAuthorization(t *testing.T) {
 // FuzzParseAuthorization checks that what is accepted is what was sent, and
 // that every refusal has one of three kinds.
 func FuzzParseAuthorization(f *testing.F) {
-	for _, seed := range []string{"", "NTLM TlRMTVNTUAABAAAA", "Basic YWxpY2U6cw==", "basic  YQ==", "NTLM =", "Basic YTpi, NTLM x", "Bearer \xff", "NTLM TlRM\r\nTVNT", "Basic 5GxpY2U6cw=="} {
+	for _, seed := range []string{"", "NTLM TlRMTVNTUAABAAAA", "Basic YWxpY2U6cw==", "basic  YQ==", "NTLM =", "Basic YTpi, NTLM x", "Negotiate YII=", "negotiate TlRMTVNTUAABAAAA", "Bearer \xff", "NTLM TlRM\r\nTVNT", "Basic 5GxpY2U6cw=="} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
@@ -64,6 +64,10 @@ func FuzzParseAuthorization(f *testing.F) {
 			}
 			if got := base64.StdEncoding.EncodeToString(c.message); len(got) != len(rest) {
 				t.Fatalf("got %q, want %q", got, rest)
+			}
+		case schemeNegotiate:
+			if !strings.EqualFold(word, "Negotiate") || len(c.message) > maxSPNEGO || base64.StdEncoding.EncodeToString(c.message) != rest {
+				t.Fatalf("got %d bytes of a token from %q", len(c.message), header)
 			}
 		case schemeBasic:
 			pair := c.name.User + ":" + c.password.Reveal()

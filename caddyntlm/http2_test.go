@@ -15,7 +15,9 @@ import (
 
 // A-15.
 func TestHTTP2(t *testing.T) {
-	d := prepareDoor(t, func(d *door) { d.InsecureBasic = false })
+	d := prepareDoor(t, func(d *door) {
+		d.InsecureBasic, d.Schemes = false, []string{"negotiate", "ntlm", "basic"}
+	})
 	d.server = newTLSServer(d)
 	t.Cleanup(d.close)
 	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own server
@@ -39,7 +41,7 @@ func TestHTTP2(t *testing.T) {
 		}
 		return readAnswer(t, response)
 	}
-	offered := []string{"NTLM", `Basic realm="127.0.0.1", charset="UTF-8"`}
+	offered := []string{"Negotiate", "NTLM", `Basic realm="127.0.0.1", charset="UTF-8"`}
 	get().want(t, 401, offered...)
 	get(type1()).want(t, 401, offered...)
 	d.wantReason(t, identity.KindHTTP11Required)
@@ -47,6 +49,12 @@ func TestHTTP2(t *testing.T) {
 		t.Errorf("got a line at %v, want DEBUG: browsers come back by themselves", level)
 	}
 	get(type3(ntlmMessage(2, "x"), "alice", "secret-a")).want(t, 401, offered...)
+	for _, token := range [][]byte{message1(), openNTLM, openKerberos, wrap(message1()), ntlmMessage(3, "x")} {
+		get(negotiate(token)).want(t, 401, offered...)
+		d.wantReason(t, identity.KindHTTP11Required)
+	}
+	get(negotiate(shortKerberosToken())).want(t, 401, offered...)
+	d.wantReason(t, identity.KindScheme)
 	if got := d.dir.challenges; got != 0 {
 		t.Errorf("got %d challenges issued on HTTP/2, want 0", got)
 	}
@@ -69,7 +77,9 @@ func TestHTTP2(t *testing.T) {
 
 // A-15: HTTP/3 brings no connection into the context of a request.
 func TestHTTP3(t *testing.T) {
-	d := prepareDoor(t, func(d *door) { d.InsecureBasic = false })
+	d := prepareDoor(t, func(d *door) {
+		d.InsecureBasic, d.Schemes = false, []string{"negotiate", "ntlm", "basic"}
+	})
 	ask := func(header string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", "https://site.example.com/", nil)
 		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/3.0", 3, 0
@@ -80,9 +90,12 @@ func TestHTTP3(t *testing.T) {
 		d.handler().ServeHTTP(w, r)
 		return w
 	}
-	for _, header := range []string{"", type1(), type3(ntlmMessage(2, "x"), "alice", "secret-a"), basic("alice", "wrong")} {
+	for _, header := range []string{
+		"", type1(), type3(ntlmMessage(2, "x"), "alice", "secret-a"), basic("alice", "wrong"),
+		negotiate(openNTLM), negotiate(openKerberos), negotiate(wrap(message1())), negotiate(message1()),
+	} {
 		w := ask(header)
-		answer{w.Result(), ""}.want(t, 401, both...)
+		answer{w.Result(), ""}.want(t, 401, negotiated...)
 	}
 	for range 2 {
 		if w := ask(basic("alice", "secret-a")); w.Body.String() != "alice:" {

@@ -40,11 +40,11 @@ func (v *visit) recordPass() {
 	}
 }
 
-// recordChallenge writes that a Type 2 went out.
-func (v *visit) recordChallenge() {
-	v.count("challenge", "type_2")
+// recordChallenge writes which token of a handshake went out.
+func (v *visit) recordChallenge(reason string) {
+	v.count("challenge", reason)
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
-		c.Write(v.fields("challenge", "type_2", nil)...)
+		c.Write(v.fields("challenge", reason, nil)...)
 	}
 }
 

@@ -139,7 +139,7 @@ func TestRequireSaysItsRule(t *testing.T) {
 
 // F-12: at no level.
 func TestNoSecretsInTheLog(t *testing.T) {
-	d := newDoor(t, nil)
+	d := newNegotiateDoor(t, nil)
 	c := d.dial(t)
 	token := ntlmMessage(1, "negotiate")
 	c.login("alice", "secret-a")
@@ -149,13 +149,18 @@ func TestNoSecretsInTheLog(t *testing.T) {
 	c.get(basic("alice", "sec\x00ret-a"))
 	c.get(authorization("Basic", []byte("secret-a-without-colon")))
 	c.get("Authorization: Basic !secret-a!")
-	if d.logs.Len() < 8 {
+	c = d.dial(t) // the last one was closed
+	c.loginNegotiate("alice", "secret-a")
+	c.loginNegotiate("alice", "wrong-word")
+	c.get(negotiate([]byte("secret-a-without-SPNEGO")))
+	c.get(negotiate(wrap([]byte("secret-a-in-no-message"))))
+	if d.logs.Len() < 12 {
 		t.Fatalf("got %d lines", d.logs.Len())
 	}
 	for _, line := range d.logs.All() {
 		for key, value := range line.ContextMap() {
 			text, _ := value.(string)
-			for _, secret := range []string{"secret-a", "ret-a", "wrong-word", "NTLMSSP", base64.StdEncoding.EncodeToString(token)} {
+			for _, secret := range []string{"secret-a", "ret-a", "wrong-word", "NTLMSSP", base64.StdEncoding.EncodeToString(token), base64.StdEncoding.EncodeToString(openNTLM)} {
 				if strings.Contains(text, secret) || strings.Contains(line.Message, secret) {
 					t.Errorf("%s of %v holds %q", key, line.ContextMap(), secret)
 				}

@@ -6,16 +6,24 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
 // NTLM over HTTP, [MS-NTHT]: the connection is authenticated, in two rounds.
 
-// owed is the error of a log-in that is not over: the client owes a Type 3.
-type owed struct{ challenge []byte }
+// owed is the error of a log-in that is not over: the client owes an answer to
+// our token.
+type owed struct {
+	token  []byte
+	reason string // for the log
+}
 
 func (*owed) Error() string { return "the client owes the answer to a challenge" }
 
-var errGone = errors.New("the connection ended")
+var (
+	errGone        = errors.New("the connection ended")
+	errOtherScheme = errors.New("the handshake began with another scheme")
+)
 
 func (v *visit) identifyNTLM() error {
 	message := v.credential.message
@@ -28,7 +36,11 @@ func (v *visit) identifyNTLM() error {
 	case v.seated == nil || kind == ntlm.TypeNegotiate && v.barrier != noBarrier:
 		return v.misuseBarrier()
 	case kind == ntlm.TypeNegotiate:
-		return v.negotiate()
+		do, before := v.step(eventNegotiate, held{})
+		if do != doStart {
+			return identity.Fail(identity.KindState, nil)
+		}
+		return v.issue(nil, nil, before.id != nil)
 	case kind == ntlm.TypeAuthenticate:
 		return v.authenticate()
 	}
@@ -50,24 +62,25 @@ func (v *visit) misuseBarrier() error {
 	return &identity.Error{Kind: v.barrier, Hint: hint}
 }
 
-// negotiate answers a Type 1. Whoever was known on the connection no longer is,
-// from the first moment on and whatever comes of it.
-func (v *visit) negotiate() error {
-	do, before := v.step(eventNegotiate, held{})
-	if do != doStart {
-		return identity.Fail(identity.KindState, nil)
-	}
+// issue answers a Type 1 with a Type 2, inside an acceptor's token where there is
+// an acceptor. Without a Type 1 the answer is the token given. Whoever was known
+// on the connection no longer is, from the first moment on and whatever comes of
+// it; known says whether there was somebody.
+func (v *visit) issue(acceptor *spnego.Acceptor, token []byte, known bool) error {
 	defer v.step(eventRefused, held{}) // changes nothing once the Type 2 is issued
 	if err := v.drainLeg(); err != nil {
 		return err
 	}
-	h, err := v.startHandshake(before.id != nil)
+	h, err := v.startHandshake(known)
 	if err != nil {
 		return err
 	}
-	challenge := h.exchange.Challenge()
-	// The verifier's bytes belong to the exchange, which ends when it likes.
-	reply := &owed{challenge: append([]byte(nil), challenge...)}
+	h.scheme, h.acceptor, h.known = v.scheme, acceptor, known
+	reply, err := h.reply(token)
+	if err != nil {
+		h.close()
+		return err
+	}
 	if do, _ := v.step(eventIssued, held{handshake: h}); do != doKeep {
 		return identity.Fail(identity.KindState, errGone)
 	}
@@ -76,8 +89,8 @@ func (v *visit) negotiate() error {
 	return reply
 }
 
-// startHandshake takes a place and asks a verifier for a challenge. The place
-// goes to the handshake, or back.
+// startHandshake takes a place and, with a Type 1 at hand, asks a verifier for a
+// challenge. The place goes to the handshake, or back.
 func (v *visit) startHandshake(known bool) (*handshake, error) {
 	place, err := v.door.pending.enter(clientNetwork(v.r), known)
 	if err != nil {
@@ -89,6 +102,10 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 			place.leave()
 		}
 	}()
+	if v.credential.message == nil {
+		h = &handshake{place: place}
+		return h, nil
+	}
 	ctx, cancel := v.deadline()
 	defer cancel()
 	v.asked = true
@@ -104,27 +121,49 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 // authenticate gives a Type 3 to the exchange that waits for it. The request's
 // body is left for the application.
 func (v *visit) authenticate() error {
-	key := v.door.ntlm.Key()
-	do, waiting := v.step(eventAuthenticate, held{})
-	if do != doFinish {
-		if v.seated.expired(key) {
-			return identity.Fail(identity.KindHandshakeTimeout, nil)
-		}
-		return identity.Fail(identity.KindState, nil)
+	h, err := v.resume()
+	if err != nil {
+		return err
 	}
 	defer v.step(eventRefused, held{}) // changes nothing once somebody is accepted
-	defer waiting.handshake.close()
+	defer h.close()
+	return v.finish(h)
+}
+
+// resume takes the handshake that waits for the client out of the seat. The
+// caller closes it and says what came of it. It goes on in the scheme it began
+// with.
+func (v *visit) resume() (*handshake, error) {
+	do, waiting := v.step(eventAuthenticate, held{})
+	switch {
+	case do != doFinish && v.seated.expired(v.door.ntlm.Key()):
+		return nil, identity.Fail(identity.KindHandshakeTimeout, nil)
+	case do != doFinish:
+		return nil, identity.Fail(identity.KindState, nil)
+	case waiting.handshake.scheme != v.scheme:
+		waiting.handshake.close()
+		v.step(eventRefused, held{})
+		return nil, identity.Fail(identity.KindState, errOtherScheme)
+	}
+	return waiting.handshake, nil
+}
+
+// finish gives the Type 3 to the exchange.
+func (v *visit) finish(h *handshake) error {
 	ctx, cancel := v.deadline()
 	defer cancel()
-	v.from, v.asked, v.earlier = v.door.ntlm, true, waiting.handshake.took
-	principal, err := waiting.handshake.exchange.Finish(ctx, v.credential.message)
+	v.from, v.asked, v.earlier = v.door.ntlm, true, h.took
+	principal, err := h.exchange.Finish(ctx, v.credential.message)
 	if err != nil {
 		return err
 	}
 	if err := v.resolve(ctx, principal); err != nil {
 		return err
 	}
-	if do, _ := v.step(eventAccepted, held{id: v.id}); do != doKeep {
+	if err := v.conclude(h); err != nil {
+		return err
+	}
+	if do, _ := v.step(eventAccepted, held{id: v.id, scheme: v.scheme}); do != doKeep {
 		return identity.Fail(identity.KindState, errGone)
 	}
 	return nil

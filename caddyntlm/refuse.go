@@ -24,8 +24,8 @@ const retryAfter = "5"
 func (v *visit) refuse(err error) error {
 	v.conceal()
 	if reply, ok := errors.AsType[*owed](err); ok {
-		v.recordChallenge()
-		v.proceed(reply.challenge)
+		v.recordChallenge(reply.reason)
+		v.proceed(reply.token)
 		return nil
 	}
 	// An error page may come from another server, which must see neither a
@@ -39,6 +39,9 @@ func (v *visit) refuse(err error) error {
 	}
 	v.record(o, kind, err)
 	header := v.w.Header()
+	if o.status != http.StatusForbidden {
+		header.Del("Www-Authenticate") // what an outer windows_auth wrote: it let the request in
+	}
 	if o.close || drain(v.r, v.door.limits.body) != nil {
 		header.Set("Connection", "close")
 	}
@@ -47,6 +50,8 @@ func (v *visit) refuse(err error) error {
 		if reason := v.challenge(); reason != "" {
 			return v.explain(reason)
 		}
+	case http.StatusForbidden:
+		v.tellAccepted()
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", retryAfter)
 	}

@@ -77,7 +77,7 @@ func (v *visit) keep() {
 		v.conn.remember(v.print, v.id)
 		return
 	}
-	v.conn.step(v.from.Key(), eventRenewed, held{id: v.id})
+	v.conn.step(v.from.Key(), eventRenewed, held{id: v.id, scheme: v.scheme})
 }
 
 // forget makes the connection forget the user.

@@ -15,8 +15,8 @@ const (
 	// phaseSuspended: the controller is being asked, for a Type 1 or a Type 3.
 	// Whoever was known before no longer is.
 	phaseSuspended
-	// phaseChallenged: a Type 2 is with the client, an exchange waits for the
-	// Type 3 until its deadline.
+	// phaseChallenged: a token of ours is with the client, a Type 2 or before it
+	// the choice of NTLM; a handshake waits for the answer until its deadline.
 	phaseChallenged
 	// phaseAuthenticated: somebody is known.
 	phaseAuthenticated
@@ -33,14 +33,14 @@ const (
 	// A request arrives.
 
 	eventNothing      event = iota // without Authorization
-	eventNegotiate                 // with a Type 1
-	eventAuthenticate              // with a Type 3
+	eventNegotiate                 // with a Type 1, or what else begins a handshake
+	eventAuthenticate              // with a Type 3, or what else goes on with one
 	eventBasic                     // with a name and a password
 	eventMisuse                    // with anything else, or with what cannot be used here
 
 	// Its answer is known.
 
-	eventIssued   // a controller's Type 2 is ready
+	eventIssued   // a controller's Type 2, or another token of ours, is ready
 	eventAccepted // the client is who it says
 	eventRefused  // it is not, or nobody could tell
 	eventRenewed  // the directory told again what it knows
@@ -62,7 +62,7 @@ const (
 	doChallenge        // 401 with all challenges
 	doIdentify         // the identity of the connection holds
 	doStart            // ask a controller for a Type 2
-	doFinish           // give the Type 3 to the exchange
+	doFinish           // go on with the handshake: give the Type 3 to the exchange
 	doPassword         // ask a controller about the password
 	doRefuse           // 401 with all challenges: a proper token at the wrong time
 )
@@ -132,6 +132,7 @@ var transitions = [phases][events]step{
 type held struct {
 	handshake *handshake
 	id        *identity.Identity
+	scheme    scheme // by which id logged in
 }
 
 // seat is what a connection remembers for one directory.

@@ -1,11 +1,15 @@
 package caddyntlm
 
 import (
+	"bytes"
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
 // What each event may ask for. An event must never ask for anything else,
@@ -103,13 +107,15 @@ func TestSeatHoldsWhatItsPhaseMay(t *testing.T) {
 type model struct {
 	user    string // known on the connection
 	pending []byte // the challenge that waits for its answer
+	scheme  string // in which it went out
+	chosen  bool   // the client was told of NTLM, its Type 1 is awaited
 	proxied bool
 	closed  bool
 }
 
 // Random requests on several connections, against the model.
 func TestConnectionsAgainstModel(t *testing.T) {
-	d := newDoor(t, nil)
+	d := newNegotiateDoor(t, nil)
 	words := map[string]string{"alice": "secret-a", "bob": "secret-b"}
 	rapid.Check(t, func(rt *rapid.T) {
 		const connections = 3
@@ -136,26 +142,22 @@ func TestConnectionsAgainstModel(t *testing.T) {
 			if !good {
 				password = "wrong"
 			}
-			do := rapid.SampledFrom([]string{"nothing", "nothing", "type1", "type1", "type3", "type3", "type3", "type2", "basic", "bearer", "two", "proxy", "junk"}).Draw(rt, "request")
+			do := rapid.SampledFrom([]string{"nothing", "nothing", "type1", "type1", "type3", "type3", "type3", "negotiate1", "negotiate1", "kerberos", "wrapped1", "wrapped3", "wrapped3", "ticket", "type2", "basic", "bearer", "two", "proxy", "junk"}).Draw(rt, "request")
 			other := models[(i+1)%connections].pending
 			header, status, sees := models[i].expect(do, user, password, good, rapid.Bool().Draw(rt, "stolen"), other)
 			got := clients[i].get(header...)
 			if got.StatusCode != status || status == 200 && got.text != sees+":" {
 				rt.Fatalf("connection %d, %s %s %v: got %d %q, want %d %q", i, do, user, good, got.StatusCode, got.text, status, sees)
 			}
-			if do == "type1" && !models[i].proxied {
-				if models[i].pending = got.challenge(); models[i].pending == nil {
-					rt.Fatalf("got %v, want a Type 2", got.Header)
-				}
-			}
+			models[i].learn(rt, do, got)
 		}
 	})
 }
 
 // expect moves the model by one request and tells headers, status and user.
 func (m *model) expect(do, user, password string, good, stolen bool, other []byte) (headers []string, status int, sees string) {
-	pending, known := m.pending, m.user
-	m.pending = nil // every request ends a handshake that it does not go on with
+	pending, known, chosen := m.pending, m.user, m.chosen
+	m.pending, m.chosen = nil, false // every request ends a handshake that it does not go on with
 	switch do {
 	case "nothing":
 		if known != "" {
@@ -167,7 +169,7 @@ func (m *model) expect(do, user, password string, good, stolen bool, other []byt
 			return []string{basic(user, password)}, 200, user
 		}
 		return []string{basic(user, password)}, 401, ""
-	case "type3":
+	case "type3", "wrapped3":
 		answered := pending
 		if stolen && other != nil {
 			answered = other
@@ -176,16 +178,29 @@ func (m *model) expect(do, user, password string, good, stolen bool, other []byt
 		if answered == nil {
 			answered = ntlmMessage(2, "none")
 		}
-		if !m.proxied && pending != nil && string(answered) == string(pending) && good {
-			m.user = user
-			return []string{type3(answered, user, password)}, 200, user
+		token, scheme := type3(answered, user, password), "NTLM"
+		if do == "wrapped3" {
+			token, scheme = negotiate(wrap(message3(answered, user, password))), "Negotiate"
 		}
-		return []string{type3(answered, user, password)}, 401, ""
+		if !m.proxied && pending != nil && string(answered) == string(pending) && m.scheme == scheme && good {
+			m.user = user
+			return []string{token}, 200, user
+		}
+		return []string{token}, 401, ""
 	}
 	m.user = ""
 	switch do {
 	case "type1":
 		return []string{type1()}, 401, ""
+	case "negotiate1":
+		return []string{negotiate(openNTLM)}, 401, ""
+	case "kerberos":
+		return []string{negotiate(openKerberos)}, 401, ""
+	case "wrapped1":
+		m.chosen = chosen // learn looks at what came of it
+		return []string{negotiate(wrap(message1()))}, 401, ""
+	case "ticket":
+		return []string{negotiate(shortKerberosToken())}, 401, ""
 	case "type2":
 		return []string{authorization("NTLM", ntlmMessage(2, "x"))}, 401, ""
 	case "junk":
@@ -198,5 +213,33 @@ func (m *model) expect(do, user, password string, good, stolen bool, other []byt
 	default: // proxy
 		m.proxied = true
 		return []string{"Via: 1.1 squid"}, 401, ""
+	}
+}
+
+// learn checks that an answer goes on with a handshake where it should, and
+// nowhere else.
+func (m *model) learn(t *rapid.T, do string, got answer) {
+	line := strings.Join(got.Header.Values("Www-Authenticate"), " | ")
+	scheme, encoded, _ := strings.Cut(line, " ")
+	token, err := base64.StdEncoding.DecodeString(encoded)
+	goesOn := got.StatusCode == 401 && err == nil && len(token) > 0
+	due := !m.proxied && (do == "type1" || do == "negotiate1" || do == "kerberos" || do == "wrapped1" && m.chosen)
+	if goesOn != due {
+		t.Fatalf("%s: got %q, want a token: %v", do, line, due)
+	}
+	m.chosen = due && do == "kerberos"
+	if !due || m.chosen {
+		return
+	}
+	m.scheme, m.pending = scheme, token
+	if scheme == "Negotiate" {
+		resp, err := spnego.ParseResp(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.pending = resp.ResponseToken
+	}
+	if !bytes.HasPrefix(m.pending, ntlmMessage(2, "")) {
+		t.Fatalf("%s: got %q, want a Type 2", do, m.pending)
 	}
 }

@@ -88,7 +88,7 @@ var outcomes = map[identity.Kind]outcome{
 // error. Whom NTLM has proven and no base DN holds is known and not allowed; a
 // Basic client may have mistyped the name.
 func outcomeOf(kind identity.Kind, s scheme) outcome {
-	if kind == identity.KindNotFound && s == schemeNTLM {
+	if kind == identity.KindNotFound && (s == schemeNTLM || s == schemeNegotiate) {
 		return forbidden
 	}
 	if o, ok := outcomes[kind]; ok {

@@ -32,7 +32,8 @@ type visit struct {
 	scheme   scheme
 	loggedIn bool // in this very request
 	rule     string
-	waived   bool // let in without an identity
+	waived   bool   // let in without an identity
+	final    []byte // last token of a negotiation, for the client
 
 	claimed  identity.Name // for the log
 	verifier string
@@ -113,7 +114,10 @@ func (v *visit) identify() error {
 	if !slices.Contains(v.door.offered, v.scheme) {
 		return v.misuse(identity.KindScheme, nil)
 	}
-	if v.scheme == schemeNTLM {
+	switch v.scheme {
+	case schemeNegotiate:
+		return v.identifyNegotiate()
+	case schemeNTLM:
 		return v.identifyNTLM()
 	}
 	return v.identifyBasic()
@@ -134,7 +138,7 @@ func (v *visit) identifyKnown() error {
 	if do != doIdentify {
 		return identity.Fail(identity.KindNoCredentials, nil)
 	}
-	v.id, v.from, v.scheme = known.id, v.door.ntlm, schemeNTLM
+	v.id, v.from, v.scheme = known.id, v.door.ntlm, known.scheme
 	return v.keepCurrent()
 }
 

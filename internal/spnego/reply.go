@@ -14,6 +14,7 @@ func (a *Acceptor) Continue(out []byte) ([]byte, error) {
 	if a.phase != running {
 		return nil, errNotRunning
 	}
+	a.mic = nil // it would keep the whole token in memory
 	turn, err := a.send(out, nil)
 	if err != nil {
 		a.phase = failed
