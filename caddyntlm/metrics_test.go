@@ -123,6 +123,26 @@ func TestDecisionsAreCounted(t *testing.T) {
 	}
 }
 
+func TestNegotiateIsCounted(t *testing.T) {
+	d := newNegotiateDoor(t, nil)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(d.meter.metrics)
+	c := d.dial(t)
+	c.loginNegotiate("alice", "secret-a").wantUser(t, "alice")
+	c.get().wantUser(t, "alice")
+	for labels, want := range map[string]float64{
+		"event=allow scheme=negotiate verifier=fake directory=EXAMPLE":                   2,
+		"event=challenge reason=type_2 scheme=negotiate verifier=fake directory=EXAMPLE": 1,
+	} {
+		if got := figure(t, registry, decisions, strings.Fields(labels)...); got != want {
+			t.Errorf("got %v decisions with %s, want %v", got, labels, want)
+		}
+	}
+	if got := figure(t, registry, logins, "scheme=negotiate", "verifier=fake"); got != 1 {
+		t.Errorf("got %v log-ins, want 1", got)
+	}
+}
+
 func TestBypassIsCounted(t *testing.T) {
 	d := loadBypassing(t, "", `[{"path": ["/health"]}]`)
 	before := figure(t, running(), decisions, "event=bypass")
