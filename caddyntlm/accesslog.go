@@ -4,12 +4,13 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // redacted is what Caddy's logs say in the place of a credential.
-const redacted = "NTLM REDACTED"
+const redacted = " REDACTED"
 
 // veil keeps the Type 2 out of Caddy's access log, which redacts credentials
 // of the request and writes response headers as they stand when the request is
@@ -19,7 +20,8 @@ const redacted = "NTLM REDACTED"
 // docs/windows_auth.md tells the cure.
 func veil(w http.ResponseWriter) {
 	if recorder := accessRecorder(w); recorder != nil && !recorder.Buffered() && recorder.Status() == http.StatusUnauthorized {
-		w.Header()["Www-Authenticate"] = []string{redacted}
+		scheme, _, _ := strings.Cut(w.Header().Get("Www-Authenticate"), " ")
+		w.Header()["Www-Authenticate"] = []string{scheme + redacted}
 	}
 }
 

@@ -65,6 +65,9 @@ func TestTheAccessLogHoldsNoChallenge(t *testing.T) {
 			if got := strings.Contains(log, base64.StdEncoding.EncodeToString(first.challenge())); got != tt.told {
 				t.Errorf("the challenge is in the log: got %v, want %v\n%s", got, tt.told, log)
 			}
+			if got := strings.Contains(log, `"NTLM REDACTED"`); got != (!tt.told && tt.encoder == json) {
+				t.Errorf("the log says that something was left out: got %v", got)
+			}
 			if strings.Contains(log, strings.TrimPrefix(answered, "Authorization: NTLM ")) {
 				t.Error("the Type 3 is in the log")
 			}

@@ -92,6 +92,7 @@ func (v *visit) passWithout() {
 	v.strip(overrides)
 	v.waived = true
 	v.expose()
+	v.count("bypass", "")
 	v.recordBypass("bypass", "")
 }
 

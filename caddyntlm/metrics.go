@@ -166,6 +166,7 @@ func newMeter(m *metrics, directories []directory) *meter {
 	for _, d := range directories {
 		if v := d.NTLMVerifier(); v != nil {
 			add(d, schemeNTLM, v)
+			add(d, schemeNegotiate, v)
 		}
 		if v := d.PasswordVerifier(); v != nil {
 			add(d, schemeBasic, v)
@@ -185,7 +186,7 @@ func verifierName(verifier any) string {
 // lane finds the way that a visit takes, nil while nobody knows.
 func (m *meter) lane(v *visit) *lane {
 	from := v.from
-	if from == nil && v.scheme == schemeNTLM {
+	if from == nil && (v.scheme == schemeNTLM || v.scheme == schemeNegotiate) {
 		from = v.door.ntlm
 	}
 	for i := range m.lanes {
@@ -207,7 +208,7 @@ func (v *visit) count(event, reason string) {
 	case l == nil:
 		m.decisions.WithLabelValues(event, reason, v.scheme.String(), "", "").Inc()
 		return
-	case reason == "":
+	case event == "allow":
 		l.allowed.Inc()
 	default:
 		m.decisions.WithLabelValues(event, reason, v.scheme.String(), l.verifier, l.directory).Inc()

@@ -72,7 +72,7 @@ const (
 )
 
 func TestDecisionsAreCounted(t *testing.T) {
-	d := newDoor(t, nil)
+	d := newDoor(t, func(d *door) { d.AllowPreflight = true })
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(d.meter.metrics); err != nil {
 		t.Fatal(err)
@@ -91,11 +91,15 @@ func TestDecisionsAreCounted(t *testing.T) {
 	c.get(type1())
 	c.get("Authorization: Bearer x")
 	c.get("Authorization: NTLM ???")
+	c = d.dial(t) // the last answer closed the connection
+	c.send("OPTIONS", "/", "", "Origin: https://app.example.com", "Access-Control-Request-Method: PUT")
+	c.receive("OPTIONS")
 	for _, tt := range []struct {
 		labels string
 		want   float64
 	}{
 		{"event=challenge reason=no_credentials scheme= verifier= directory=", 1},
+		{"event=waive reason=preflight scheme= verifier= directory=", 1},
 		{"event=challenge reason=type_2 scheme=ntlm verifier=fake directory=EXAMPLE", 2},
 		{"event=allow reason= scheme=ntlm verifier=fake directory=EXAMPLE", 3},
 		{"event=refuse reason=bad_credentials scheme=ntlm verifier=fake directory=EXAMPLE", 1},
@@ -109,13 +113,45 @@ func TestDecisionsAreCounted(t *testing.T) {
 			t.Errorf("got %v decisions with %s, want %v", got, tt.labels, tt.want)
 		}
 	}
-	if got := figure(t, registry, decisions); got != 13 {
-		t.Errorf("got %v decisions in all, want 13", got)
+	if got := figure(t, registry, decisions); got != 14 {
+		t.Errorf("got %v decisions in all, want 14", got)
 	}
 	for scheme, want := range map[string]float64{"ntlm": 3, "basic": 2} {
 		if got := figure(t, registry, logins, "scheme="+scheme, "verifier=fake"); got != want {
 			t.Errorf("got %v %s log-ins, want %v", got, scheme, want)
 		}
+	}
+}
+
+func TestNegotiateIsCounted(t *testing.T) {
+	d := newNegotiateDoor(t, nil)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(d.meter.metrics)
+	c := d.dial(t)
+	c.loginNegotiate("alice", "secret-a").wantUser(t, "alice")
+	c.get().wantUser(t, "alice")
+	for labels, want := range map[string]float64{
+		"event=allow scheme=negotiate verifier=fake directory=EXAMPLE":                   2,
+		"event=challenge reason=type_2 scheme=negotiate verifier=fake directory=EXAMPLE": 1,
+	} {
+		if got := figure(t, registry, decisions, strings.Fields(labels)...); got != want {
+			t.Errorf("got %v decisions with %s, want %v", got, labels, want)
+		}
+	}
+	if got := figure(t, registry, logins, "scheme=negotiate", "verifier=fake"); got != 1 {
+		t.Errorf("got %v log-ins, want 1", got)
+	}
+}
+
+func TestBypassIsCounted(t *testing.T) {
+	d := loadBypassing(t, "", `[{"path": ["/health"]}]`)
+	before := figure(t, running(), decisions, "event=bypass")
+	c := d.dial(t)
+	c.send("GET", "/health", "")
+	c.receive("GET").wantText(t, nobodyThere)
+	c.get().want(t, 401, both...)
+	if got := figure(t, running(), decisions, "event=bypass", "reason=", "scheme="); got != before+1 {
+		t.Errorf("got %v, want %v", got, before+1)
 	}
 }
 

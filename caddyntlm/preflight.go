@@ -25,6 +25,7 @@ func (v *visit) waive(reason string) {
 	v.strip(overrides)           // an application must not make another method of it
 	v.waived = true
 	v.expose()
+	v.count("waive", reason)
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
 		c.Write(v.fields("waive", reason, nil)...)
 	}
