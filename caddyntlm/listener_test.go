@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -177,15 +176,5 @@ func (p *direct) late(site int) {
 	c.mu.Unlock()
 	if waits != nil {
 		c.step(key, eventDeadline, held{handshake: waits})
-	}
-}
-
-// eventually waits for something that another goroutine does.
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(what)
-		}
 	}
 }
