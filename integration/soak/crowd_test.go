@@ -105,7 +105,7 @@ func (c *crowd) browse(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			c.lost.Add(1)
 		}
-		c.rest(ctx, 3)
+		c.rest(ctx, 4)
 	}
 }
 

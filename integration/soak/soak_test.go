@@ -40,7 +40,7 @@ func TestSoak(t *testing.T) {
 	s, storage := startSite(t, pair[0], pair[1]), t.TempDir()
 	s.load(t, storage) // whatever a first reload makes
 	before := settle(t, pair[0], pair[1])
-	c := &crowd{tally: new(tally), site: s, users: users(config), pause: min(8*time.Second, length/4), ramp: min(40*time.Second, length/4)}
+	c := &crowd{tally: new(tally), site: s, users: users(config), pause: min(4*time.Second, length/8), ramp: min(30*time.Second, length/4)}
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	var all sync.WaitGroup
