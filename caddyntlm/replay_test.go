@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"bufio"
 	"net"
 	"testing"
 	"time"
@@ -9,33 +10,31 @@ import (
 )
 
 // dialFrom connects from a local address, and waits until it is free.
-func dialFrom(t *testing.T, local net.Addr, address string) net.Conn {
+func dialFrom(t *testing.T, local *net.TCPAddr, d *door) *client {
 	t.Helper()
 	var nc net.Conn
-	eventually(t, "the local address stays taken", func() (ok bool) {
+	eventually(t, "the local address stays taken", func() bool {
 		var err error
-		nc, err = (&net.Dialer{LocalAddr: local}).Dial("tcp", address)
+		nc, err = (&net.Dialer{LocalAddr: local}).Dial("tcp", d.server.Listener.Addr().String())
 		return err == nil
 	})
 	t.Cleanup(func() { _ = nc.Close() })
-	return nc
+	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+	return &client{t: t, nc: nc, read: bufio.NewReader(nc), host: hosts[0]}
 }
 
 // a new socket from the address and port of one that is gone is nobody,
 // and fit for a log-in of its own.
 func TestAddressUsedAgain(t *testing.T) {
 	d := newDoor(t, nil)
-	first := d.dial(t)
+	first := dialFrom(t, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 103)}, d) // nobody else takes a port of that one
 	first.login("alice", "secret-a").wantUser(t, "alice")
-	local := first.nc.LocalAddr()
+	local := first.nc.LocalAddr().(*net.TCPAddr)
 	if err := first.nc.(*net.TCPConn).SetLinger(0); err != nil { // a reset leaves no TIME_WAIT
 		t.Fatal(err)
 	}
 	_ = first.nc.Close()
-	second := d.dial(t)
-	second.nc = dialFrom(t, local, d.server.Listener.Addr().String())
-	second.read.Reset(second.nc)
-	_ = second.nc.SetDeadline(time.Now().Add(10 * time.Second))
+	second := dialFrom(t, local, d)
 	second.get().want(t, 401, both...)
 	second.login("bob", "secret-b").wantUser(t, "bob")
 }
