@@ -94,8 +94,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	config := people(clients)
 	directory := startDirectory(t, config)
 	defer directory.Close()
-	s, storage := startSite(t, directory), t.TempDir()
-	s.load(t, storage) // whatever a first reload makes
+	s := startSite(t, directory)
 	abandon(t, s, nil)
 	before := settle(t, directory)
 	var asked, wrong atomic.Int64
@@ -111,7 +110,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	for range reloads {
 		enough := asked.Load() + clients
 		await(t, "hardly anybody gets in between two reloads", func() bool { return asked.Load() >= enough })
-		s.load(t, storage)
+		s.load(t)
 	}
 	close(done)
 	load.Wait()

@@ -46,15 +46,15 @@ func startDirectory(t *testing.T, config demodir.Config) *demodir.Server {
 type site struct {
 	http, https string // addresses
 	directories string // URLs
+	storage     string // a folder; certificate and key are in it
 	generation  int
 }
 
 const siteConfig = `{
 	admin off
 	persist_config off
-	auto_https disable_redirects
-	skip_install_trust
-	storage file_system %[6]s
+	auto_https off
+	storage file_system %[5]s
 	log {
 		level PANIC
 	}
@@ -70,39 +70,47 @@ const siteConfig = `{
 		service_account EXAMPLE\svc-web Secr3t-svc-web
 	}
 }
-http://%[1]s, https://%[2]s {
+(site) {
 	bind 127.0.0.1
-	tls internal
-	header Generation %[5]d
+	header Generation %[4]d
 	windows_auth EXAMPLE {
 		insecure_basic
+		max_pending 4096 4096
 	}
 	respond "{http.auth.user.id}|{http.request.uri.query}"
 }
-%[4]s`
+http://%[1]s {
+	import site
+}
+https://%[2]s {
+	tls %[5]s/cert.pem %[5]s/key.pem
+	import site
+}
+`
 
-// startSite loads the site. Its storage outlives a reload.
+// startSite loads the site, twice: whatever the first reload makes is there.
 func startSite(t *testing.T, directories ...*demodir.Server) *site {
 	t.Helper()
-	s := &site{http: freeAddress(t), https: freeAddress(t)}
+	s := &site{http: freeAddress(t), https: freeAddress(t), storage: t.TempDir()}
+	writeCertificate(t, s.storage)
 	for _, d := range directories {
 		s.directories += d.LDAPS() + " "
 	}
-	storage := t.TempDir()
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	s.load(t, storage)
+	s.load(t)
+	s.load(t)
 	return s
 }
 
 // load loads the site again, changed in nothing that matters.
-func (s *site) load(t *testing.T, storage string) {
+func (s *site) load(t *testing.T) {
 	t.Helper()
 	s.generation++
-	text := fmt.Sprintf(siteConfig, s.http, strings.Replace(s.https, "127.0.0.1", "localhost", 1), s.directories, "", s.generation, storage)
+	text := fmt.Sprintf(siteConfig, s.http, strings.Replace(s.https, "127.0.0.1", "localhost", 1), s.directories, s.generation, s.storage)
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		t.Fatalf("adapting: %v\n%s", err, text)

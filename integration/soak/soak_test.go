@@ -37,8 +37,7 @@ func TestSoak(t *testing.T) {
 			_ = d.Close()
 		}
 	}()
-	s, storage := startSite(t, pair[0], pair[1]), t.TempDir()
-	s.load(t, storage) // whatever a first reload makes
+	s := startSite(t, pair[0], pair[1])
 	before := settle(t, pair[0], pair[1])
 	c := &crowd{tally: new(tally), site: s, users: users(config), pause: min(4*time.Second, length/8), ramp: min(30*time.Second, length/4)}
 	ctx, cancel := context.WithTimeout(t.Context(), length)
@@ -50,7 +49,7 @@ func TestSoak(t *testing.T) {
 	for range byHTTP2 {
 		all.Go(func() { c.stream(ctx) })
 	}
-	trouble(ctx, t, s, storage, &pair, length, c.tally)
+	trouble(ctx, t, s, &pair, length, c.tally)
 	all.Wait()
 	t.Logf("%v: %v", length, c)
 	if c.wrong.Load() > 0 || c.unauthenticated.Load() > 0 {
@@ -68,7 +67,7 @@ func TestSoak(t *testing.T) {
 
 // trouble kills and restarts one controller and then the other, and reloads,
 // until the crowd goes. A round takes a minute.
-func trouble(ctx context.Context, t *testing.T, s *site, storage string, pair *[2]*demodir.Server, length time.Duration, counted *tally) {
+func trouble(ctx context.Context, t *testing.T, s *site, pair *[2]*demodir.Server, length time.Duration, counted *tally) {
 	t.Helper()
 	part := min(time.Minute, length) / 4
 	for round := 0; ; round++ {
@@ -78,7 +77,7 @@ func trouble(ctx context.Context, t *testing.T, s *site, storage string, pair *[
 		for _, act := range []func(){
 			func() { _ = (*d).Close() },
 			func() { *d = startDirectory(t, config) },
-			func() { s.load(t, storage) },
+			func() { s.load(t) },
 			func() { t.Logf("%d goroutines, %v", runtime.NumGoroutine(), counted) },
 		} {
 			select {
