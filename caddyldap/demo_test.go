@@ -64,6 +64,20 @@ func logIn(t *testing.T, d *Directory, name, password string) (*identity.Identit
 	return d.Resolve(t.Context(), p)
 }
 
+// answered begins a handshake and makes the client's answer to the challenge.
+func answered(t *testing.T, d *Directory, client *ntlm.Client) (x identity.NTLMExchange, authenticate []byte) {
+	t.Helper()
+	x, err := d.NTLMVerifier().StartNTLM(t.Context(), client.Negotiate(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authenticate, err = client.Authenticate(x.Challenge())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x, authenticate
+}
+
 func logInNTLM(t *testing.T, d *Directory, client *ntlm.Client) (*identity.Identity, error) {
 	t.Helper()
 	x, err := d.NTLMVerifier().StartNTLM(t.Context(), client.Negotiate(), nil)

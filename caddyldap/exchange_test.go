@@ -96,14 +96,7 @@ func TestExchangeOutlivesItsRequest(t *testing.T) {
 func TestCloseAtAnyTime(t *testing.T) {
 	d, _ := open(t, demoDirectory(startDemo(t, func(cfg *demodir.Config) { cfg.Slow = 3 * time.Second })), "EXAMPLE")
 	client := &ntlm.Client{User: "slow", Password: "Secr3t-slow"}
-	x, err := d.NTLMVerifier().StartNTLM(t.Context(), client.Negotiate(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authenticate, err := client.Authenticate(x.Challenge())
-	if err != nil {
-		t.Fatal(err)
-	}
+	x, authenticate := answered(t, d, client)
 	var group sync.WaitGroup
 	start := time.Now()
 	group.Go(func() {

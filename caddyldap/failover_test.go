@@ -30,12 +30,8 @@ func TestFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := &ntlm.Client{User: "alice", Password: "Secr3t-alice"}
-	x, err := d.NTLMVerifier().StartNTLM(t.Context(), client.Negotiate(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x, authenticate := answered(t, d, client)
 	_ = first.Close()
-	authenticate, _ := client.Authenticate(x.Challenge())
 	if _, err := x.Finish(t.Context(), authenticate); identity.KindOf(err) != identity.KindUnavailable {
 		t.Errorf("an exchange whose controller is gone: got %v, want %v", err, identity.KindUnavailable)
 	}

@@ -2,44 +2,16 @@ package caddyldap
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/caddy-ntlm/caddy-ntlm/internal/metrictest"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
-
-// figure adds up the series of a metric that have all the labels, each written
-// name=value, and counts them. For a histogram it is the number of observations.
-func figure(t *testing.T, from prometheus.Gatherer, name string, labels ...string) (sum float64, series int) {
-	t.Helper()
-	families, err := from.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() != name {
-			continue
-		}
-		for _, m := range family.GetMetric() {
-			var has []string
-			for _, pair := range m.GetLabel() {
-				has = append(has, pair.GetName()+"="+pair.GetValue())
-			}
-			if slices.ContainsFunc(labels, func(l string) bool { return !slices.Contains(has, l) }) {
-				continue
-			}
-			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
-			series++
-		}
-	}
-	return sum, series
-}
 
 const (
 	connections = "caddy_windows_auth_ldap_connections_total"
@@ -74,7 +46,7 @@ func TestMetrics(t *testing.T) {
 	registry := ctx.GetMetricsRegistry()
 	want := func(what string, want float64, name string, labels ...string) {
 		t.Helper()
-		if got, _ := figure(t, registry, name, labels...); got != want {
+		if got, _ := metrictest.Sum(t, registry, name, labels...); got != want {
 			t.Errorf("%s: got %v, want %v", what, got, want)
 		}
 	}
@@ -92,7 +64,7 @@ func TestMetrics(t *testing.T) {
 	want("the dead server is aside", 0, up, "directory=EXAMPLE", "server=127.0.0.1:1")
 	want("the other is not", 1, up, "directory=EXAMPLE", alive)
 	want("nor is the other directory's", 1, up, "directory=PARTNER")
-	if got, _ := figure(t, registry, exchanges, "directory=EXAMPLE", alive); got < 3 {
+	if got, _ := metrictest.Sum(t, registry, exchanges, "directory=EXAMPLE", alive); got < 3 {
 		t.Errorf("got %v exchanges, want the two legs and a search at least", got)
 	}
 	gone, cancel := context.WithCancel(t.Context())
@@ -111,18 +83,18 @@ func TestMetricsSurviveAReload(t *testing.T) {
 	if _, err := logIn(t, old, "alice", "Secr3t-alice"); err != nil {
 		t.Fatal(err)
 	}
-	before, _ := figure(t, first.GetMetricsRegistry(), connections, "directory=EXAMPLE")
+	before, _ := metrictest.Sum(t, first.GetMetricsRegistry(), connections, "directory=EXAMPLE")
 	fresh := openIn(t, second, "EXAMPLE", live.LDAPS())
 	old.servers.failed(old.servers.list[0], errLimit)
-	if got, series := figure(t, second.GetMetricsRegistry(), up); got != 0 || series != 1 {
+	if got, series := metrictest.Sum(t, second.GetMetricsRegistry(), up); got != 0 || series != 1 {
 		t.Errorf("got %v in %d series while both are there, want 0 in 1", got, series)
 	}
 	old.stop()
 	old.stop() // Stop and Cleanup both
-	if got, series := figure(t, second.GetMetricsRegistry(), up); got != 1 || series != 1 {
+	if got, series := metrictest.Sum(t, second.GetMetricsRegistry(), up); got != 1 || series != 1 {
 		t.Errorf("got %v in %d series, want 1 in 1", got, series)
 	}
-	if got, _ := figure(t, second.GetMetricsRegistry(), connections, "directory=EXAMPLE"); got != before || got == 0 {
+	if got, _ := metrictest.Sum(t, second.GetMetricsRegistry(), connections, "directory=EXAMPLE"); got != before || got == 0 {
 		t.Errorf("got %v connections, want %v", got, before)
 	}
 	fresh.stop()

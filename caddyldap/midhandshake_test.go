@@ -46,14 +46,7 @@ func TestType3GoesToNobodyElse(t *testing.T) {
 	config.Server = append(config.Server, Server{URL: other})
 	d, _ := open(t, config, "EXAMPLE")
 	client := &ntlm.Client{User: "alice", Password: "Secr3t-alice"}
-	x, err := d.NTLMVerifier().StartNTLM(t.Context(), client.Negotiate(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authenticate, err := client.Authenticate(x.Challenge())
-	if err != nil {
-		t.Fatal(err)
-	}
+	x, authenticate := answered(t, d, client)
 	_ = s.Close()
 	if p, err := x.Finish(t.Context(), authenticate); p != nil || identity.KindOf(err) != identity.KindUnavailable {
 		t.Errorf("got %v, %v, want %v", p, err, identity.KindUnavailable)

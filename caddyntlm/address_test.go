@@ -19,7 +19,7 @@ func TestToldAddressIsNoIdentity(t *testing.T) {
 	known.login("alice", "secret-a").wantUser(t, "alice")
 	stranger.get().want(t, 401, both...)
 	known.get().wantUser(t, "alice")
-	if _, fields := d.last(t); fields["remote_ip"] != "192.0.2.7" {
+	if _, fields := lastDecision(t, d.logs); fields["remote_ip"] != "192.0.2.7" {
 		t.Errorf("got remote_ip %v, want 192.0.2.7", fields["remote_ip"])
 	}
 	stranger.login("bob", "secret-b").wantUser(t, "bob")
@@ -50,14 +50,4 @@ func TestPendingByToldAddress(t *testing.T) {
 		}
 		begin(address).want(t, 503)
 	}
-}
-
-func (d *caddyDoor) last(t *testing.T) (any, map[string]any) {
-	t.Helper()
-	lines := d.logs.FilterMessage(decision).All()
-	if len(lines) == 0 {
-		t.Fatal("got no line")
-	}
-	line := lines[len(lines)-1]
-	return line.Level, line.ContextMap()
 }

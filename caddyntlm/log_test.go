@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
@@ -14,7 +15,13 @@ import (
 
 func (d *door) last(t *testing.T) (zapcore.Level, map[string]any) {
 	t.Helper()
-	lines := d.logs.FilterMessage(decision).All()
+	return lastDecision(t, d.logs)
+}
+
+// lastDecision is the newest line that tells a decision.
+func lastDecision(t *testing.T, logs *observer.ObservedLogs) (zapcore.Level, map[string]any) {
+	t.Helper()
+	lines := logs.FilterMessage(decision).All()
 	if len(lines) == 0 {
 		t.Fatal("got no line")
 	}

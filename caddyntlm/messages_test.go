@@ -25,3 +25,11 @@ func type3(challenge []byte, user, password string) string {
 func basic(user, password string) string {
 	return authorization("Basic", []byte(user+":"+password))
 }
+
+// misuses are Authorization headers that get 401 and nothing else, and end what
+// the connection remembered, whatever came before.
+var misuses = map[string]string{
+	"type2":  authorization("NTLM", ntlmMessage(2, "x")),
+	"junk":   authorization("NTLM", []byte("junk")),
+	"bearer": "Authorization: Bearer x",
+}

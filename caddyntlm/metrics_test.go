@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/metrictest"
 )
 
 // CaddyModule makes the fake a verifier with a name.
@@ -22,29 +23,10 @@ func (*fakeDirectory) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "ldap.verifiers.fake"}
 }
 
-// figure adds up the series of a metric that have all the labels, each written
-// name=value. For a histogram it is the number of observations.
-func figure(t *testing.T, from prometheus.Gatherer, name string, labels ...string) (sum float64) {
+// figure is the sum of a metric's series that have all the labels.
+func figure(t *testing.T, from prometheus.Gatherer, name string, labels ...string) float64 {
 	t.Helper()
-	families, err := from.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() != name {
-			continue
-		}
-		for _, series := range family.GetMetric() {
-			var has []string
-			for _, pair := range series.GetLabel() {
-				has = append(has, pair.GetName()+"="+pair.GetValue())
-			}
-			if slices.ContainsFunc(labels, func(l string) bool { return !slices.Contains(has, l) }) {
-				continue
-			}
-			sum += series.GetCounter().GetValue() + series.GetGauge().GetValue() + float64(series.GetHistogram().GetSampleCount())
-		}
-	}
+	sum, _ := metrictest.Sum(t, from, name, labels...)
 	return sum
 }
 

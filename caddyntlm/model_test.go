@@ -83,12 +83,8 @@ func (m *model) expect(w wish) (headers []string, status int, sees string) {
 			return []string{type1()}, 503, ""
 		}
 		return []string{type1()}, 401, ""
-	case "type2":
-		return []string{authorization("NTLM", ntlmMessage(2, "x"))}, 401, ""
-	case "junk":
-		return []string{authorization("NTLM", []byte("junk"))}, 401, ""
-	case "bearer":
-		return []string{"Authorization: Bearer x"}, 401, ""
+	case "type2", "junk", "bearer":
+		return []string{misuses[w.do]}, 401, ""
 	case "two":
 		return []string{type1(), basic(w.user, password)}, 400, ""
 	default: // proxy

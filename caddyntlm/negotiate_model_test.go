@@ -110,12 +110,8 @@ func (m *negotiateModel) expect(do, user, password string, good, stolen bool, ot
 		return []string{negotiate(wrap(message1()))}, 401, ""
 	case "ticket":
 		return []string{negotiate(shortKerberosToken())}, 401, ""
-	case "type2":
-		return []string{authorization("NTLM", ntlmMessage(2, "x"))}, 401, ""
-	case "junk":
-		return []string{authorization("NTLM", []byte("junk"))}, 401, ""
-	case "bearer":
-		return []string{"Authorization: Bearer x"}, 401, ""
+	case "type2", "junk", "bearer":
+		return []string{misuses[do]}, 401, ""
 	case "two":
 		m.closed = true
 		return []string{type1(), basic(user, password)}, 400, ""

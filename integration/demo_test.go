@@ -102,10 +102,19 @@ func (d *demonstration) stop(t *testing.T) {
 func TestDemo(t *testing.T) {
 	d := startDemo(t)
 	t.Logf("first answer %v after the start of the program", d.FirstAnswer)
+	if d.FirstAnswer > 2*time.Second { // the promise; a twentieth of it is usual
+		t.Errorf("first answer %v after the start of the program, want 2 s at most", d.FirstAnswer)
+	}
 	for _, scheme := range []string{"ntlm", "basic", "anyauth"} {
 		got := curl(t, "--"+scheme, "-u", "alice:Secr3t-alice", d.Site+"/")
-		if got.Status != 200 || !strings.Contains(got.Body, `EXAMPLE\alice`) || !strings.Contains(got.Body, "group Staff") {
-			t.Errorf("curl --%s: got %d\n%s", scheme, got.Status, got.Body)
+		decided := "ntlm, decided by relay"
+		if scheme == "basic" {
+			decided = "basic, decided by bind"
+		}
+		for _, shown := range []string{`EXAMPLE\alice`, "group Staff", decided, "Domain Users, Staff, Users", `href="/secret"`} {
+			if got.Status != 200 || !strings.Contains(got.Body, shown) {
+				t.Errorf("curl --%s: got %d, without %s\n%s", scheme, got.Status, shown, got.Body)
+			}
 		}
 	}
 	pages := []struct {
@@ -121,8 +130,14 @@ func TestDemo(t *testing.T) {
 		t.Run(page.user+page.path, func(t *testing.T) {
 			t.Parallel()
 			got := curl(t, "--basic", "-u", page.user+":Secr3t-"+page.user, d.Site+page.path)
-			if got.Status != page.want || (page.want == 503) != (len(got.Challenges) == 0 && headerOf(got.Header, "Retry-After") != "") && page.want != 403 && page.want != 200 {
-				t.Errorf("got %d, challenges %q, want %d\n%s", got.Status, got.Challenges, page.want, got.Header)
+			if got.Status != page.want {
+				t.Errorf("got %d, want %d\n%s", got.Status, page.want, got.Header)
+			}
+			if prompts := len(got.Challenges) > 0; prompts != (page.want == 401) {
+				t.Errorf("a %d with challenges %q", got.Status, got.Challenges)
+			}
+			if retry := headerOf(got.Header, "Retry-After") != ""; retry != (page.want == 503) {
+				t.Errorf("a %d with Retry-After: %v", got.Status, retry)
 			}
 		})
 	}
@@ -147,6 +162,18 @@ func TestDemoDirectory(t *testing.T) {
 		t.Errorf("ldapsearch with a wrong password: %v\n%s", err, out)
 	}
 	logInByNTLM(t, d.Directory)
+}
+
+// TestDemoHelp: where the demo listens unless it is told otherwise.
+func TestDemoHelp(t *testing.T) {
+	binary, err := buildCaddy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(binary, "windows-auth", "demo", "--help").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `(default "127.0.0.1:8080")`) {
+		t.Errorf("got %v\n%s", err, out)
+	}
 }
 
 // TestDemoRefusals: mistakes of the command line.

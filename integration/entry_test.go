@@ -149,7 +149,8 @@ func TestStartTLS(t *testing.T) {
 func TestUsernameForms(t *testing.T) {
 	for form, want := range map[string]string{
 		"sam": "alice", "logon": `EXAMPLE\alice`, "logon lower": `example\alice`, "upn": "alice@example.test",
-		"dn": lab.Account("alice").DN(), "dn lower": strings.ToLower(lab.Account("alice").DN()),
+		"sid": sidOf(t, "alice"),
+		"dn":  lab.Account("alice").DN(), "dn lower": strings.ToLower(lab.Account("alice").DN()),
 	} {
 		t.Run(form, func(t *testing.T) {
 			s := start(t, siteConfig{Body: "\twindows_auth EXAMPLE {\n\t\tusername " + form + "\n\t}\n\trespond {http.auth.user.id}\n"})

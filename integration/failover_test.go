@@ -13,6 +13,9 @@ func TestFailover(t *testing.T) {
 	if got := stays.logIn(t, "alice"); got != 200 {
 		t.Fatalf("both up: got %d, reason %s", got, s.reason(t))
 	}
+	if got := s.server(t); got != domain.Addr(1)+":636" {
+		t.Errorf("both up: %s served, want the first", got)
+	}
 
 	stop(t, 1)
 	for _, scheme := range []string{"--ntlm", "--basic"} {
@@ -20,6 +23,9 @@ func TestFailover(t *testing.T) {
 		t.Logf("first controller down, %s: %d after %v", scheme, got.Status, got.Duration)
 		if got.Status != 200 || got.Duration > 3*time.Second {
 			t.Errorf("first controller down, %s: got %d after %v, want 200 within 3 s; reason %s", scheme, got.Status, got.Duration, s.reason(t))
+		}
+		if got := s.server(t); got != domain.Addr(2)+":636" {
+			t.Errorf("first controller down, %s: %s served, want the second", scheme, got)
 		}
 	}
 

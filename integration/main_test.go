@@ -62,10 +62,12 @@ func freeAddresses() {
 }
 
 func isFree(address string) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, "636"))
-	if err != nil {
-		return false
+	for _, port := range []string{"445", "636"} {
+		l, err := net.Listen("tcp", net.JoinHostPort(address, port))
+		if err != nil {
+			return false
+		}
+		l.Close()
 	}
-	l.Close()
 	return true
 }

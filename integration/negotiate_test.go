@@ -125,12 +125,6 @@ func TestNegotiateWithKerberosAlone(t *testing.T) {
 	}
 }
 
-func (s *site) hint(t *testing.T) string {
-	t.Helper()
-	all := s.decisions(t)
-	return all[len(all)-1].text("hint")
-}
-
 // TestNegotiateThatAsksForSigning: curl with gss-ntlmssp asks for signing, which
 // the controller refuses over TLS: no password is to blame.
 func TestNegotiateThatAsksForSigning(t *testing.T) {

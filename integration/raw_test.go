@@ -64,6 +64,16 @@ func v1Type3(challenge []byte, user, domain string) []byte {
 	return type3(flags&^0x40000000, response, response, utf16LE(domain), utf16LE(user))
 }
 
+// v2Type3 has a response of NTLMv2's shape, [MS-NLMP] 2.2.2.7, made with no
+// password: it is for what is refused by its name.
+func v2Type3(challenge []byte, user, domain string) []byte {
+	flags := binary.LittleEndian.Uint32(challenge[20:])
+	client := append([]byte{1, 1, 0, 0, 0, 0, 0, 0}, make([]byte, 8+8+4)...) // versions, time, challenge, reserved
+	client = append(client, 0, 0, 0, 0)                                      // MsvAvEOL
+	response := append(bytes.Repeat([]byte{0x5A}, 16), client...)
+	return type3(flags&^0x40000000, nil, append(response, 0, 0, 0, 0), utf16LE(domain), utf16LE(user))
+}
+
 func utf16LE(text string) []byte {
 	var b []byte
 	for _, unit := range utf16.Encode([]rune(text)) {

@@ -220,14 +220,32 @@ func (s *site) lines(t *testing.T, logger string) []entry {
 	return found
 }
 
-// reason is the reason of the door's newest line that has one other than
-// no_credentials.
-func (s *site) reason(t *testing.T) string {
+// refusal is the door's newest line with a reason other than no_credentials,
+// nil without one.
+func (s *site) refusal(t *testing.T) entry {
 	t.Helper()
 	all := s.decisions(t)
 	for i := len(all) - 1; i >= 0; i-- {
 		if r := all[i].text("reason"); r != "" && r != "no_credentials" {
-			return r
+			return all[i]
+		}
+	}
+	return nil
+}
+
+// reason is why the door refused last.
+func (s *site) reason(t *testing.T) string { t.Helper(); return s.refusal(t).text("reason") }
+
+// hint is the cure that the door's log names with it.
+func (s *site) hint(t *testing.T) string { t.Helper(); return s.refusal(t).text("hint") }
+
+// server is the controller of the door's newest line that names one.
+func (s *site) server(t *testing.T) string {
+	t.Helper()
+	all := s.decisions(t)
+	for i := len(all) - 1; i >= 0; i-- {
+		if dc := all[i].text("dc"); dc != "" {
+			return dc
 		}
 	}
 	return ""

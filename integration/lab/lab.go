@@ -20,7 +20,7 @@ import (
 // ErrUnsupported is what Up returns on a machine that cannot run the lab.
 var ErrUnsupported = errors.New("the lab needs root on Debian")
 
-//go:embed lab accounts.py names.py accounts.json
+//go:embed lab *.sh accounts.py names.py accounts.json
 var script embed.FS
 
 // A Lab is a running domain. Controllers are numbered 1 and 2.
@@ -95,10 +95,6 @@ func (l *Lab) Freeze(n int) error { return l.one("freeze", n) }
 
 // Thaw ends Freeze.
 func (l *Lab) Thaw(n int) error { return l.one("thaw", n) }
-
-// Replicate brings both controllers to the same data. They do so by
-// themselves within seconds.
-func (l *Lab) Replicate() error { return l.run("replicate", l.Dir) }
 
 // Unlock ends a lockout and clears the count of wrong passwords, at both.
 func (l *Lab) Unlock(sam string) error { return l.run("unlock", l.Dir, sam) }

@@ -24,12 +24,13 @@ type tally struct {
 	lost            atomic.Int64 // connections that ended under a request
 	logIns          atomic.Int64
 	sent            atomic.Int64
+	streams         atomic.Int64           // of sent, those over HTTP/2
 	example         atomic.Pointer[string] // of a wrong or odd one
 }
 
 func (c *tally) String() string {
-	return fmt.Sprintf("%d requests, %d log-ins: %d right, %d refused as due, %d forgotten, %d unavailable, %d odd, %d lost; %d wrong, %d unauthenticated 200",
-		c.sent.Load(), c.logIns.Load(), c.right.Load(), c.refused.Load(), c.forgotten.Load(), c.unavailable.Load(), c.odd.Load(),
+	return fmt.Sprintf("%d requests, %d of them over HTTP/2, %d log-ins: %d right, %d refused as due, %d forgotten, %d unavailable, %d odd, %d lost; %d wrong, %d unauthenticated 200",
+		c.sent.Load(), c.streams.Load(), c.logIns.Load(), c.right.Load(), c.refused.Load(), c.forgotten.Load(), c.unavailable.Load(), c.odd.Load(),
 		c.lost.Load(), c.wrong.Load(), c.unauthenticated.Load())
 }
 
@@ -209,7 +210,7 @@ func ended(a answer, err error) error {
 // stream is the life of an HTTP/2 connection after another: requests of
 // several users at once, by Basic.
 func (c *crowd) stream(ctx context.Context) {
-	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"}}
 	defer transport.CloseIdleConnections()
 	c.arrive(ctx)
 	regulars := []user{c.anybody(), c.anybody(), c.anybody()}
@@ -259,6 +260,9 @@ func (c *crowd) request(transport *http.Transport, u user) {
 	if err != nil {
 		c.lost.Add(1)
 		return
+	}
+	if response.ProtoMajor == 2 {
+		c.streams.Add(1)
 	}
 	c.judge(answer{status: response.StatusCode, text: string(text)}, due, query)
 }

@@ -59,8 +59,8 @@ func TestSoak(t *testing.T) {
 	if c.odd.Load() > 0 {
 		t.Errorf("got %d answers of no expected status; one was %s", c.odd.Load(), *c.example.Load())
 	}
-	if right := c.right.Load(); right < byNTLM {
-		t.Errorf("got %d right answers, too few to prove anything", right)
+	if right, streams := c.right.Load(), c.streams.Load(); right < byNTLM || streams < byHTTP2 {
+		t.Errorf("got %d right answers, %d of all over HTTP/2, too few to prove anything", right, streams)
 	}
 	returnsTo(t, before, pair[0], pair[1])
 }

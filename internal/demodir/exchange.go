@@ -45,6 +45,17 @@ type outcome struct {
 	gone  bool // the connection ends without an answer
 }
 
+// failure is what a log-in that is over is answered, whatever carried it.
+func (c *conn) failure(o outcome) (res result, failed bool) {
+	switch {
+	case o.data != "":
+		return logonFailed(o.data), true
+	case c.cfg.BadBindings:
+		return resultBadBindings, true
+	}
+	return result{}, false
+}
+
 // finish decides on a Type 3. The domain that it names proves nothing and is
 // not looked at, and a log-in of nobody succeeds: so do controllers.
 func (c *conn) finish(p *ntlmPending, authenticate []byte) outcome {

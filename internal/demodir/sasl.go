@@ -31,14 +31,13 @@ func (c *conn) bindSASL(r *request, req *bindRequest, pending *ntlmPending) bool
 // finishSASL answers the second leg. What concerns signing is said after the
 // password was found right, not before.
 func (c *conn) finishSASL(r *request, o outcome) bool {
-	signs := o.flags&(ntlm.NegotiateSign|ntlm.NegotiateSeal) != 0
-	switch {
-	case o.gone:
+	if o.gone {
 		return false
-	case o.data != "":
-		return c.answerBind(r, logonFailed(o.data))
-	case c.cfg.BadBindings:
-		return c.answerBind(r, resultBadBindings)
+	}
+	if failure, failed := c.failure(o); failed {
+		return c.answerBind(r, failure)
+	}
+	switch signs := o.flags&(ntlm.NegotiateSign|ntlm.NegotiateSeal) != 0; {
 	case signs && c.secure:
 		return c.answerBind(r, resultSignOverTLS)
 	case signs:

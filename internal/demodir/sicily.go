@@ -21,14 +21,13 @@ func (c *conn) bindSicily(r *request, req *bindRequest, pending *ntlmPending) bo
 }
 
 func (c *conn) finishSicily(r *request, o outcome) bool {
-	switch {
-	case o.gone:
+	if o.gone {
 		return false
-	case o.data != "":
-		return c.answerBind(r, logonFailed(o.data))
-	case c.cfg.BadBindings:
-		return c.answerBind(r, resultBadBindings)
-	case !c.secure && !c.cfg.AllowPlain:
+	}
+	if failure, failed := c.failure(o); failed {
+		return c.answerBind(r, failure)
+	}
+	if !c.secure && !c.cfg.AllowPlain {
 		return c.answerBind(r, resultPlain)
 	}
 	return c.welcome(r, o.who)
