@@ -14,9 +14,21 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// prompts is how often a user of a URL may be asked. Chromium forgets a log-in
+// when it has already opened a second connection by HTTP/2 while it learns from
+// the first that NTLM needs HTTP/1.1: it begins on that one, is told 401, and
+// asks again. (An answer that it would repeat by itself, such as 421 or a reset,
+// ends in ERR_UNEXPECTED.)
+func prompts(base string) int32 {
+	if strings.HasPrefix(base, "https:") {
+		return 2
+	}
+	return 1
+}
+
 // browser is a headless Chromium with a new profile that answers the first
-// prompt with the name and password and cancels the others.
-func browser(t *testing.T, user, password string) context.Context {
+// prompts with the name and password and cancels the others.
+func browser(t *testing.T, user, password string, prompts int32) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -35,16 +47,16 @@ func browser(t *testing.T, user, password string) context.Context {
 	t.Cleanup(stopAllocator)
 	ctx, stop := chromedp.NewContext(allocator)
 	t.Cleanup(stop)
-	if err := answerPrompts(ctx, user, password); err != nil {
+	if err := answerPrompts(ctx, user, password, prompts); err != nil {
 		t.Fatalf("starting Chromium: %v", err)
 	}
 	return ctx
 }
 
-func answerPrompts(ctx context.Context, user, password string) error {
+func answerPrompts(ctx context.Context, user, password string, limit int32) error {
 	type reply = func(context.Context, *chromedp.Target) (chromedp.Void, error)
 	send := func(r reply) { go func() { _, _ = chromedp.Run(ctx, chromedp.Action[chromedp.Void](r)) }() }
-	var prompts atomic.Int32
+	var asked atomic.Int32
 	err := chromedp.Listen(ctx, func(event any) {
 		switch event := event.(type) {
 		case *fetch.EventRequestPaused:
@@ -54,7 +66,7 @@ func answerPrompts(ctx context.Context, user, password string) error {
 			})
 		case *fetch.EventAuthRequired:
 			answer := &fetch.AuthChallengeResponse{Response: fetch.AuthChallengeResponseResponseCancelAuth}
-			if prompts.Add(1) == 1 {
+			if asked.Add(1) <= limit {
 				answer = &fetch.AuthChallengeResponse{
 					Response: fetch.AuthChallengeResponseResponseProvideCredentials, Username: user, Password: password,
 				}
@@ -94,14 +106,14 @@ func TestChromiumGetsIn(t *testing.T) {
 	s := start(t, siteConfig{Body: whoami})
 	for _, base := range []string{s.HTTP, s.HTTPS} {
 		t.Run(base[:5], func(t *testing.T) {
-			status, text := visit(t, browser(t, `EXAMPLE\alice`, "Secr3t-alice"), base+"/")
+			status, text := visit(t, browser(t, `EXAMPLE\alice`, "Secr3t-alice", prompts(base)), base+"/")
 			if want := who(t, "alice", "ntlm", "relay"); status != 200 || text != want {
 				t.Errorf("got %d %s, want %s; reason %s", status, text, want, s.reason(t))
 			}
 		})
 	}
 	t.Run("wrong password", func(t *testing.T) {
-		_, err := chromedp.RunResponse(browser(t, `EXAMPLE\bob`, "wrong"), chromedp.Navigate(s.HTTP+"/"))
+		_, err := chromedp.RunResponse(browser(t, `EXAMPLE\bob`, "wrong", 1), chromedp.Navigate(s.HTTP+"/"))
 		if err == nil || !strings.Contains(err.Error(), "ERR_HTTP_RESPONSE_CODE_FAILURE") || s.reason(t) != "bad_credentials" {
 			t.Errorf("got %v, reason %s, want a failure and bad_credentials", err, s.reason(t))
 		}
@@ -118,7 +130,7 @@ func TestBodiesByChromium(t *testing.T) {
 	s := start(t, siteConfig{Body: fmt.Sprintf(forwardToApplication, app.URL)})
 	for _, base := range []string{s.HTTP, s.HTTPS} {
 		t.Run(base[:5], func(t *testing.T) {
-			ctx := browser(t, `EXAMPLE\alice`, "Secr3t-alice")
+			ctx := browser(t, `EXAMPLE\alice`, "Secr3t-alice", prompts(base))
 			if status, text := visit(t, ctx, base+"/"); status != 200 {
 				t.Fatalf("got %d %s", status, text)
 			}

@@ -155,7 +155,7 @@ func TestChromiumGetsInBesideNegotiate(t *testing.T) {
 	s := start(t, siteConfig{Body: negotiating("negotiate ntlm basic")})
 	for _, base := range []string{s.HTTP, s.HTTPS} {
 		t.Run(base[:5], func(t *testing.T) {
-			status, text := visit(t, browser(t, `EXAMPLE\alice`, "Secr3t-alice"), base+"/")
+			status, text := visit(t, browser(t, `EXAMPLE\alice`, "Secr3t-alice", prompts(base)), base+"/")
 			if want := who(t, "alice", "ntlm", "relay"); status != 200 || text != want {
 				t.Errorf("got %d %s, want %s; reason %s", status, text, want, s.reason(t))
 			}
