@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
@@ -43,6 +45,7 @@ func TestAddressUsedAgain(t *testing.T) {
 	for range 5 {
 		first := d.dial(t)
 		first.login("alice", "secret-a").wantUser(t, "alice")
+		_, before := d.last(t)
 		local := first.nc.LocalAddr()
 		if err := first.nc.(*net.TCPConn).SetLinger(0); err != nil { // a reset leaves no TIME_WAIT
 			t.Fatal(err)
@@ -58,6 +61,9 @@ func TestAddressUsedAgain(t *testing.T) {
 		_ = second.nc.SetDeadline(time.Now().Add(10 * time.Second))
 		second.get().want(t, 401, both...)
 		second.login("bob", "secret-b").wantUser(t, "bob")
+		if _, after := d.last(t); after["conn"] == before["conn"] || after["conn"] == nil {
+			t.Errorf("got conn %v for the second, want another than %v", after["conn"], before["conn"])
+		}
 		return
 	}
 	t.Fatal("five local addresses in a row were taken by others")
@@ -110,6 +116,9 @@ func TestNobodyIsLetIn(t *testing.T) {
 		c := d.dial(t)
 		c.login("alice", "secret-a").want(t, 401, both...)
 		d.wantReason(t, identity.KindGuestMapped)
+		if level, _ := d.last(t); level != zapcore.WarnLevel {
+			t.Errorf("got a line at %v, want WARN", level)
+		}
 		c.get(basic("alice", "secret-a")).want(t, 401, both...)
 		d.wantReason(t, identity.KindGuestMapped)
 		c.get().want(t, 401, both...)
