@@ -134,6 +134,23 @@ func TestNegotiateWithMIC(t *testing.T) {
 	}
 }
 
+// B-14: a client that asks for the MIC that no verifier can make gets in by its
+// Type 3 as ever, and is promised nothing.
+func TestNegotiateRequestsMIC(t *testing.T) {
+	d := newNegotiateDoor(t, nil)
+	c := d.dial(t)
+	challenge := c.ask(opening(t, message1(), spnego.NTLMSSP))
+	third, err := (&spnego.NegTokenResp{NegState: spnego.RequestMIC, ResponseToken: message3(challenge, "alice", "secret-a")}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := c.get(negotiate(third))
+	last.wantUser(t, "alice")
+	if end := last.resp(t, 200, spnego.AcceptCompleted); end.MechListMIC != nil {
+		t.Error("got a mechListMIC made of nothing")
+	}
+}
+
 // B-14: what a connection that knows somebody is sent instead of a first token.
 func TestNegotiateHostileTokens(t *testing.T) {
 	d := newNegotiateDoor(t, nil)

@@ -65,6 +65,9 @@ func TestMessagesUnchanged(t *testing.T) {
 	d := newDoor(t, nil)
 	c := d.dial(t)
 	first := c.get(type1())
+	if got, want := string(first.challenge()), string(ntlmMessage(2, "challenge-1")); got != want { // B-17
+		t.Errorf("got Type 2 %q, want %q as the controller made it", got, want)
+	}
 	c.get(type3(first.challenge(), "alice", "secret-a")).wantUser(t, "alice")
 	if got, want := string(d.dir.lastNegotiate), string(ntlmMessage(1, "negotiate")); got != want {
 		t.Errorf("got Type 1 %q, want %q", got, want)
