@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -107,6 +108,9 @@ func TestNegotiateReselected(t *testing.T) {
 			}
 			last := c.get(negotiate(going(t, message3(token.ResponseToken, "alice", "secret-a"))))
 			last.wantUser(t, "alice")
+			if level, fields := d.last(t); level != zapcore.InfoLevel || fields["scheme"] != "negotiate" || fields["verifier"] != "fake" {
+				t.Errorf("got %v %v, want the log-in at INFO with its scheme", level, fields)
+			}
 			last.resp(t, 200, spnego.AcceptCompleted)
 			if d.logs.FilterMessageSnippet("mechListMIC not checked").Len() == 0 {
 				t.Error("got no line about the mechListMIC")
