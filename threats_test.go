@@ -54,10 +54,11 @@ func tableRows(t *testing.T, page string) map[string]tableRow {
 	}
 	rows := make(map[string]tableRow)
 	for line := range strings.Lines(string(text)) {
-		inner, ok := strings.CutPrefix(strings.TrimSpace(line), "|")
-		if inner, ok = strings.CutSuffix(inner, "|"); !ok {
+		inner, ok := strings.CutSuffix(strings.TrimSpace(line), "|")
+		if !ok {
 			continue
 		}
+		inner = strings.TrimPrefix(inner, "|")
 		row := tableRow(strings.Split(inner, "|"))
 		for i := range row {
 			row[i] = strings.TrimSpace(row[i])

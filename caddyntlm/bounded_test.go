@@ -2,9 +2,11 @@ package caddyntlm
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -15,10 +17,22 @@ import (
 // could grow.
 func TestControllerConnectionsAreBounded(t *testing.T) {
 	const clients, most = 60, 7
-	for name, request := range map[string]string{"NTLM": type1(), "Basic": basic("bob", "secret-b")} {
+	for name, c := range map[string]struct {
+		request           string
+		total, perAddress int64
+	}{
+		"NTLM, in all":      {type1(), most, clients},
+		"NTLM, one address": {type1(), clients, most},
+		"Basic, in all":     {basic("bob", "secret-b"), most, clients},
+		"Basic, an address": {basic("bob", "secret-b"), clients, most},
+	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDoor(t, func(d *door) { d.MaxPending = &MaxPending{Total: most, PerAddress: most} })
-			d.asking = newQuota(most, most)
+			d := newDoor(t, nil)
+			d.pending, d.asking = newQuota(c.total, c.perAddress), newQuota(c.total, c.perAddress)
+			counted := d.pending
+			if strings.HasPrefix(name, "Basic") {
+				counted = d.asking
+			}
 			var begun, peak atomic.Int64
 			release := make(chan struct{})
 			ask := func(context.Context) error {
@@ -35,27 +49,32 @@ func TestControllerConnectionsAreBounded(t *testing.T) {
 			for i := range all {
 				all[i] = d.dial(t)
 				group.Go(func() {
-					all[i].send("GET", "/", "", request)
+					all[i].send("GET", "/", "", c.request)
 					answers <- all[i].receive("GET").StatusCode
 				})
 			}
-			for range clients - most { // while those that were let through still wait
-				if got := <-answers; got != 503 {
-					t.Errorf("got %d, want 503", got)
+			late := time.After(10 * time.Second)
+			for refused := 0; refused < clients-most; refused++ { // while those that were let through still wait
+				select {
+				case got := <-answers:
+					if got != 503 {
+						t.Errorf("got %d, want 503", got)
+					}
+				case <-late:
+					t.Errorf("got %d refused, want %d: the others wait", refused, clients-most)
+					refused = clients
 				}
 			}
 			d.wantReason(t, identity.KindTooManyPending)
-			if name == "NTLM" {
-				if got := d.pending.taken.Load(); got != most {
-					t.Errorf("got %d counted by the gauge, want %d", got, most)
-				}
+			if got := counted.taken.Load(); got != most {
+				t.Errorf("got %d counted by the gauge, want %d", got, most)
 			}
 			close(release)
 			group.Wait()
 			if peak.Load() != most || begun.Load() != most {
 				t.Errorf("got %d questions, %d at once, want %d", begun.Load(), peak.Load(), most)
 			}
-			if got := d.waiting(); name == "NTLM" && got != most {
+			if got := d.waiting(); counted == d.pending && got != most {
 				t.Errorf("got %d exchanges, want %d", got, most)
 			}
 		})
