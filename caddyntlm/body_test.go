@@ -3,7 +3,9 @@ package caddyntlm
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -96,14 +98,26 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-func TestDrainOnHTTP2(t *testing.T) {
-	r, err := http.NewRequest("POST", "https://site.example.com/", bytes.NewReader(make([]byte, 100)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.ProtoMajor = 2
-	if drain(r, 10) != nil || r.Body.(interface{ Close() error }) == nil {
-		t.Error("a stream was drained")
+// TestDrain: what a client still sends is read up to the cap, so that it hears
+// the answer; beyond that an HTTP/1.1 connection ends, and a stream of HTTP/2 or
+// HTTP/3 alone.
+func TestDrain(t *testing.T) {
+	const limit = 100
+	d := newDoor(t, func(d *door) { d.MaxBody = limit })
+	for major := 1; major <= 3; major++ {
+		for length, closes := range map[int]bool{0: false, limit: false, limit + 1: major == 1} {
+			body := bytes.NewReader(make([]byte, length))
+			r := httptest.NewRequest("POST", "https://site.example.com/", io.NopCloser(body))
+			r.ProtoMajor, r.ContentLength = major, -1
+			w := httptest.NewRecorder()
+			d.handler().ServeHTTP(w, r)
+			if got := w.Header().Get("Connection") == "close"; w.Code != 401 || got != closes {
+				t.Errorf("HTTP/%d, %d bytes: got %d, closing %v, want 401 and %v", major, length, w.Code, got, closes)
+			}
+			if left := body.Len(); left > 0 {
+				t.Errorf("HTTP/%d, %d bytes: %d are left unread", major, length, left)
+			}
+		}
 	}
 }
 
