@@ -9,7 +9,7 @@ LAB         ?= /tmp/caddy-ntlm-lab
 
 .PHONY: test deps lint unit demo lab lab-down fuzz mutants soak bench build
 
-test: deps lint unit
+test: deps lint unit fuzz
 
 # The packages of Debian that the tests run against: Samba, browsers, clients.
 deps:
@@ -35,7 +35,7 @@ lab: deps
 lab-down:
 	integration/lab/lab down $(LAB)
 
-# Each fuzz test of the house in turn.
+# Each fuzz test of the house, two at a time; part of make test.
 fuzz:
 	integration/fuzz $(FUZZTIME)
 

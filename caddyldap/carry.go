@@ -15,7 +15,7 @@ import (
 // carried, and groups are looked up anew: memberships end.
 func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh *identity.Identity) (*identity.Identity, error) {
 	var well []identity.SID
-	for _, g := range old.Groups {
+	for _, g := range old.Groups() {
 		if g.Name == "" && isWellKnown(g.SID) && !fresh.InSID(g.SID) {
 			well = append(well, g.SID)
 		}
@@ -28,6 +28,7 @@ func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh
 		return nil, err
 	}
 	a := fresh.Account
+	a.Groups = fresh.Groups()
 	for _, g := range above {
 		if !fresh.InSID(g.SID) {
 			a.Groups = append(a.Groups, g)

@@ -89,6 +89,11 @@ func refuse(m *ntlm.Authenticate, claimed identity.Name) error {
 	}
 	switch kind := m.ResponseKind(); kind {
 	case ntlm.ResponseNTLMv2:
+		// A controller may read a list of attributes otherwise than we do, and
+		// it says where the client meant to go.
+		if _, err := m.V2(); err != nil {
+			return identity.Fail(identity.KindBadToken, err)
+		}
 		return claimed.Check()
 	case ntlm.ResponseNone:
 		return identity.Fail(identity.KindAnonymous, nil)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/metrictest"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
@@ -28,7 +29,8 @@ func craft(t *testing.T, change func(*ntlm.Authenticate)) []byte {
 
 func TestFinishRefusesBeforeAsking(t *testing.T) {
 	// A controller that lets anonymous clients in would say yes.
-	d, _ := open(t, demoDirectory(startDemo(t, nil)), "EXAMPLE")
+	ctx := configuration(t)
+	d := openIn(t, ctx, "EXAMPLE", startDemo(t, nil).LDAPS())
 	for _, c := range []struct {
 		name    string
 		message []byte
@@ -41,7 +43,7 @@ func TestFinishRefusesBeforeAsking(t *testing.T) {
 		{"anonymous, not flagged", craft(t, func(m *ntlm.Authenticate) { m.User, m.NTResponse, m.LMResponse = "", nil, nil }), identity.KindAnonymous},
 		{"no response", craft(t, func(m *ntlm.Authenticate) { m.NTResponse, m.LMResponse = nil, nil }), identity.KindAnonymous},
 		{"NTLMv1", craft(t, func(*ntlm.Authenticate) {}), identity.KindNTLMv1},
-		{"LM", craft(t, func(m *ntlm.Authenticate) { m.NTResponse = nil }), identity.KindNTLMv1},
+		{"LM or LMv2 alone", craft(t, func(m *ntlm.Authenticate) { m.NTResponse = nil }), identity.KindNTLMv1},
 		{"NTLM2 session", craft(t, func(m *ntlm.Authenticate) {
 			m.Flags |= ntlm.NegotiateExtendedSessionSecurity
 			m.LMResponse[0] = 1
@@ -55,8 +57,12 @@ func TestFinishRefusesBeforeAsking(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			before, _ := metrictest.Sum(t, ctx.GetMetricsRegistry(), exchanges)
 			if p, err := x.Finish(t.Context(), c.message); p != nil || identity.KindOf(err) != c.want {
 				t.Errorf("got %v, %v, want %v", p, err, c.want)
+			}
+			if after, _ := metrictest.Sum(t, ctx.GetMetricsRegistry(), exchanges); after != before {
+				t.Error("the controller was asked")
 			}
 			if _, err := x.Finish(t.Context(), c.message); identity.KindOf(err) != identity.KindState {
 				t.Errorf("a second time: got %v, want %v", err, identity.KindState)

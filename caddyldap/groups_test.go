@@ -10,7 +10,7 @@ import (
 
 func groupNames(id *identity.Identity) map[string]bool {
 	names := make(map[string]bool)
-	for _, g := range id.Groups {
+	for _, g := range id.Groups() {
 		names[g.Domain+`\`+g.Name] = true
 	}
 	return names

@@ -36,6 +36,9 @@ func (r *Relay) Attach(d *Directory) error {
 // which the exchange then is bound to. The channel bindings are not looked
 // at: the controller has the client's in its answer, and its own to compare.
 func (r *Relay) StartNTLM(ctx context.Context, negotiate, _ []byte) (identity.NTLMExchange, error) {
+	if _, err := ntlm.ParseNegotiate(negotiate); err != nil {
+		return nil, identity.Fail(identity.KindBadToken, err) // whatever a controller would make of it
+	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
 	var x *exchange

@@ -47,6 +47,9 @@ func TestBasicShiftedBoundary(t *testing.T) {
 	c := d.dial(t)
 	c.get(basic("alice", "x1")).wantUser(t, "alice")
 	c.get(basic("alicex", "1")).want(t, 401, both...)
+	if _, fields := d.last(t); fields["user_claimed"] != "alicex" || fields["reason"] != "bad_credentials" {
+		t.Errorf("got %v, want a failed log-in of alicex", fields)
+	}
 	c.get(basic("al", "icex1")).want(t, 401, both...)
 	table := newConns()
 	seen := map[fingerprint]string{}

@@ -14,11 +14,11 @@ var errBodyCap = errors.New("the request body is longer than max_body")
 // drain reads what is left of the body of a request that will be refused, up
 // to a cap, and reports whether it saw the end. An HTTP/1 connection whose
 // client still sends is lost to the handshake: net/http closes it, and a
-// client that waits for "100 Continue" waits in vain. Streams of HTTP/2 and
-// HTTP/3 end one by one and need none of it. How slowly a client may send is a
-// matter of Caddy's timeouts.
+// client that waits for "100 Continue" waits in vain. A stream of HTTP/2 or
+// HTTP/3 would be reset, which some clients take for the answer. How slowly a
+// client may send is a matter of Caddy's timeouts.
 func drain(r *http.Request, limit int64) error {
-	if r.ProtoMajor != 1 || r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	if r.ContentLength > limit {

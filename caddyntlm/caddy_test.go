@@ -1,7 +1,9 @@
 package caddyntlm
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -151,6 +153,40 @@ func TestReloadInMidHandshake(t *testing.T) {
 	}
 	fresh.dial(t).get(type3(first.challenge(), "alice", "secret-a")).want(t, 401, both...)
 	fresh.dial(t).login("alice", "secret-a").wantUser(t, "alice")
+}
+
+// A-23: who was let in by the rules that went is judged by the new ones, whether
+// the connection waits or carries a request while they come.
+func TestReloadAppliesNewRules(t *testing.T) {
+	old := loadCaddy(t, "") // lets alice in
+	idle, busy := old.dial(t), old.dial(t)
+	idle.login("alice", "secret-a").wantUser(t, "alice")
+	busy.login("alice", "secret-a").wantUser(t, "alice")
+	asked, answer := make(chan struct{}), make(chan struct{})
+	old.dir.verify = func(context.Context) error {
+		close(asked)
+		<-answer
+		return nil
+	}
+	busy.send("GET", "/", "", basic("alice", "secret-a"))
+	<-asked
+	const onlyBob = `"insecure_basic": true, "require": {"user": ["bob"]}`
+	routes := strings.Replace(caddyRoutes, `"insecure_basic": true, "require": {"user": ["alice"]}`, onlyBob, 1)
+	fresh := loadRoutes(t, `"max_header_bytes": 65536,`, routes)
+	close(answer)
+	if got := busy.receive("GET"); got.StatusCode == 200 && !strings.HasPrefix(got.text, "alice") {
+		t.Errorf("the request under way: got %d %q", got.StatusCode, got.text)
+	}
+	for name, c := range map[string]*client{"idle": idle, "busy": busy} {
+		_, _ = io.WriteString(c.nc, "GET / HTTP/1.1\r\nHost: site.example.com\r\n\r\n")
+		response, err := http.ReadResponse(c.read, nil)
+		if err == nil && response.StatusCode == 200 {
+			t.Errorf("%s: alice got in by the rules that went", name)
+		}
+	}
+	c := fresh.dial(t)
+	c.login("alice", "secret-a").want(t, 403)
+	c.login("bob", "secret-b").wantUser(t, "bob")
 }
 
 // A-02.

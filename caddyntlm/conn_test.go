@@ -46,6 +46,32 @@ func TestHijackedAndClosedAreForgotten(t *testing.T) {
 	}
 }
 
+// an upgrade frees who was known on the connection, by NTLM and by Basic,
+// not only the handshake that waits.
+func TestHijackFreesTheIdentity(t *testing.T) {
+	table, id := newConns(), newFakeDirectory("EXAMPLE").account("alice")
+	nc, other := net.Pipe()
+	t.Cleanup(func() { _, _ = nc.Close(), other.Close() })
+	c := connOf(table.connContext(t.Context(), nc))
+	c.step("k", eventNegotiate, held{})
+	c.step("k", eventAccepted, held{id: id, scheme: schemeNTLM})
+	c.remember(fingerprint{1}, id)
+	if do, known := c.step("k", eventNothing, held{}); do != doIdentify || known.id != id {
+		t.Fatal("nobody is known, which proves nothing")
+	}
+	table.connState(nc, http.StateHijacked)
+	if do, known := c.step("k", eventNothing, held{}); do != doChallenge || known.id != nil {
+		t.Errorf("got action %d and %v, want a challenge", do, known.id)
+	}
+	if c.seat("k").held != (held{}) || c.memory != nil || c.recall(fingerprint{1}) != nil {
+		t.Error("the identity is held still")
+	}
+	c.remember(fingerprint{2}, id)
+	if c.recall(fingerprint{2}) != nil {
+		t.Error("a connection that is gone learns")
+	}
+}
+
 // uncomparable is a connection that cannot be the key of a map.
 type uncomparable struct {
 	net.Conn

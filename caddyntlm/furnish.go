@@ -108,6 +108,7 @@ func (h *Handler) settle(directories []directory) error {
 	if h.forwarding, err = newForwarding(h.Forward); err != nil {
 		return err
 	}
+	h.stripped = slices.Concat(claims, h.forwarding.names)
 	rule := policy.Rule{ValidUser: true}
 	if h.Require != nil {
 		rule = *h.Require

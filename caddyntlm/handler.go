@@ -70,6 +70,7 @@ type Handler struct {
 	scope       policy.Scope
 	bypasses    []bypass
 	forwarding  *forwarding
+	stripped    headerNames // what no client may send
 	nameOf      nameFormat
 	limits      limits
 	oneToOne    []netip.Prefix
@@ -134,7 +135,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // asked on every request, whatever the connection remembers.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := h.receive(w, r)
-	v.strip(h.forwarding.names)
+	v.stripClient()
 	if h.AllowPreflight && isPreflight(r) {
 		v.waive("preflight")
 		return next.ServeHTTP(w, r)

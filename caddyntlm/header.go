@@ -114,7 +114,8 @@ func parseBasic(token string) (credential, error) {
 }
 
 // decodeToken decodes base64 with padding (RFC 4648 4), and nothing else: no
-// spaces, no line ends, no URL alphabet, nothing behind it.
+// spaces, no line ends, no URL alphabet, nothing behind it, and no bits in the
+// padding (RFC 4648 3.5), so that no token has two spellings.
 func decodeToken(token string, limit int) ([]byte, error) {
 	if len(token) > base64.StdEncoding.EncodedLen(limit) {
 		return nil, identity.Fail(identity.KindOversize, fmt.Errorf("token of %d characters", len(token)))
@@ -122,7 +123,7 @@ func decodeToken(token string, limit int) ([]byte, error) {
 	if strings.ContainsAny(token, "\r\n") { // the decoder would skip them
 		return nil, identity.Fail(identity.KindMalformed, base64.CorruptInputError(0))
 	}
-	raw, err := base64.StdEncoding.DecodeString(token)
+	raw, err := base64.StdEncoding.Strict().DecodeString(token)
 	if err != nil {
 		return nil, identity.Fail(identity.KindMalformed, err)
 	}

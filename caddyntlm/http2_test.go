@@ -106,3 +106,58 @@ func TestHTTP3(t *testing.T) {
 		t.Errorf("got %d challenges issued, want 0", got)
 	}
 }
+
+// h2c asks a door in Caddy by HTTP/2 without TLS, on one connection.
+func h2c(t *testing.T, d *caddyDoor) func(headers ...string) answer {
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	return func(headers ...string) answer {
+		t.Helper()
+		r, err := http.NewRequest("GET", "http://"+d.server.Listeners()[0].Addr().String()+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "site.example.com"
+		for _, line := range headers {
+			name, value, _ := strings.Cut(line, ": ")
+			r.Header.Add(name, value)
+		}
+		response, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.ProtoMajor != 2 {
+			t.Fatalf("got %s, want HTTP/2", response.Proto)
+		}
+		return readAnswer(t, response)
+	}
+}
+
+// A-15: HTTP/2 without TLS is HTTP/2, and so is a connection that begins as
+// HTTP/1.1, logs in and asks to be upgraded.
+func TestH2C(t *testing.T) {
+	d := loadDoor(t, `"protocols": ["h1", "h2c"],`, `"realm": "site.example.com"`)
+	ask := h2c(t, d)
+	ask().want(t, 401, both...)
+	for _, token := range []string{type1(), type3(ntlmMessage(2, "x"), "alice", "secret-a")} {
+		ask(token).want(t, 401, both...)
+		if _, fields := lastDecision(t, d.logs); fields["reason"] != identity.KindHTTP11Required.String() {
+			t.Errorf("got %v, want reason http11_required", fields)
+		}
+	}
+	ask(basic("alice", "secret-a")).wantUser(t, "alice")
+	ask().want(t, 401, both...)
+	if got := d.dir.challenges; got != 0 {
+		t.Errorf("got %d challenges issued, want 0", got)
+	}
+
+	c := d.dial(t)
+	c.login("alice", "secret-a").wantUser(t, "alice")
+	got := c.get("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
+	got.wantUser(t, "alice") // as HTTP/1.1: the upgrade is not taken up
+	if got.ProtoMajor != 1 {
+		t.Errorf("got %s, want the connection to stay HTTP/1.1", got.Proto)
+	}
+}

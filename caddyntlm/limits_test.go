@@ -220,14 +220,19 @@ func TestSlowHeaders(t *testing.T) {
 // max_body is what the administrator says.
 func TestMaxBody(t *testing.T) {
 	d := newDoor(t, func(d *door) { d.MaxBody = 10 })
-	for _, tt := range []struct{ size, status int }{{10, 401}, {11, 413}} {
+	for _, tt := range []struct {
+		size, status int
+		closes       bool
+	}{{10, 401, false}, {11, 413, true}} {
 		c := d.dial(t)
 		c.send("POST", "/", strings.Repeat("x", tt.size), type1())
-		if got := c.receive("POST"); got.StatusCode != tt.status {
-			t.Errorf("%d bytes: got %d, want %d", tt.size, got.StatusCode, tt.status)
+		if got := c.receive("POST"); got.StatusCode != tt.status || got.Close != tt.closes || (got.challenge() == nil) != tt.closes {
+			t.Errorf("%d bytes: got %d, close %v, want %d, %v", tt.size, got.StatusCode, got.Close, tt.status, tt.closes)
 		}
 	}
-	d.wantReason(t, identity.KindBodyTooLarge)
+	if got := d.reason(); got != "body_cap" {
+		t.Errorf("got reason %s, want body_cap", got)
+	}
 	if _, fields := d.last(t); fields["hint"] == nil {
 		t.Error("got no hint")
 	}

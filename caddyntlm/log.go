@@ -122,13 +122,14 @@ func remoteIP(r *http.Request) string {
 
 // notices are the warnings that must not flood the log.
 type notices struct {
-	proxy, pending rarely
-	http2          sync.Map // by the port of the listener
+	proxy, closing, pending rarely
+	http2                   sync.Map // by the port of the listener
 }
 
 const (
-	hintProxy = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, let clients connect directly, or name a proxy that keeps one connection a client in one_to_one."
-	hintHTTP2 = "A client began NTLM on HTTP/2. curl and browsers come back with HTTP/1.1 by themselves, and then all is well; for one that does not (.NET) write servers { protocols h1 } in the global options."
+	hintProxy   = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, let clients connect directly, or name a proxy that keeps one connection a client in one_to_one."
+	hintClosing = "A client or a proxy closes each connection after its answer; NTLM needs it kept open. Look for keep-alive there, or offer Basic over TLS."
+	hintHTTP2   = "A client began NTLM on HTTP/2. curl and browsers come back with HTTP/1.1 by themselves, and then all is well; for one that does not (.NET) write servers { protocols h1 } in the global options."
 )
 
 // noticeProxy warns that connections are shared, once a minute.
@@ -139,6 +140,15 @@ func (h *Handler) noticeProxy(now time.Time) {
 	if skipped, due := h.notices.proxy.due(now); due {
 		h.log.Warn("proxy seen, NTLM persistence off", zap.String("reason", identity.KindProxySeen.String()),
 			zap.Int64("skipped", skipped), zap.String("hint", hintProxy))
+	}
+}
+
+// noticeClosing says, once a minute, that somebody tries NTLM on connections
+// that close. Each such request is a line for those who debug only.
+func (h *Handler) noticeClosing(now time.Time) {
+	if skipped, due := h.notices.closing.due(now); due {
+		h.log.Info("NTLM needs a connection that stays open", zap.String("reason", identity.KindNotPersistent.String()),
+			zap.Int64("skipped", skipped), zap.String("hint", hintClosing))
 	}
 }
 

@@ -139,7 +139,7 @@ func TestRequireSaysItsRule(t *testing.T) {
 	}
 	d.dial(t).get(basic("bob", "secret-b")).want(t, 403)
 	level, fields = d.last(t)
-	if level != zapcore.InfoLevel || fields["event"] != "deny" || fields["hint"] != "the user is in: Users" {
+	if level != zapcore.InfoLevel || fields["event"] != "deny" || fields["rule"] != "group HR" || fields["hint"] != "the user is in: Users" {
 		t.Errorf("got %v %v", level, fields)
 	}
 }

@@ -52,7 +52,7 @@ const maxMemberships = 10
 // fits.
 func memberships(id *identity.Identity) string {
 	var names []string
-	for _, g := range id.Groups {
+	for _, g := range id.Groups() {
 		if g.Name != "" {
 			names = append(names, g.Name)
 		}

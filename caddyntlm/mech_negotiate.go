@@ -109,7 +109,7 @@ func (v *visit) unwrap(message []byte, due ntlm.MessageType) error {
 	}
 	switch {
 	case err != nil:
-		return identity.Fail(identity.KindBadToken, err)
+		return identity.Fail(kindOfType(kind), err)
 	case kind != due:
 		return identity.Fail(identity.KindState, errNotItsTurn)
 	case len(message) > limit:

@@ -30,7 +30,7 @@ func (v *visit) identifyNTLM() error {
 	kind, err := ntlm.TypeOf(message)
 	switch {
 	case err != nil:
-		return v.misuse(identity.KindBadToken, err)
+		return v.misuse(kindOfType(kind), err)
 	case kind == ntlm.TypeNegotiate && len(message) > maxNegotiate:
 		return v.misuse(identity.KindOversize, fmt.Errorf("a Type 1 of %d bytes", len(message)))
 	case v.seated == nil || kind == ntlm.TypeNegotiate && v.barrier != noBarrier:
@@ -47,6 +47,16 @@ func (v *visit) identifyNTLM() error {
 	return v.misuse(identity.KindState, nil) // a Type 2 is for servers to send
 }
 
+// kindOfType is the kind of failure of a message whose type TypeOf refuses: one
+// of no type at all is no message, one of a type that no exchange has can be in
+// no place of one.
+func kindOfType(t ntlm.MessageType) identity.Kind {
+	if t == 0 {
+		return identity.KindBadToken
+	}
+	return identity.KindState
+}
+
 func (v *visit) misuseBarrier() error {
 	hint := ""
 	switch v.barrier {
@@ -56,7 +66,8 @@ func (v *visit) misuseBarrier() error {
 	case identity.KindProxySeen:
 		hint = hintProxy
 	case identity.KindNotPersistent:
-		hint = "A client or a proxy closes each connection after its answer; NTLM needs it kept open."
+		v.door.noticeClosing(v.start)
+		hint = hintClosing
 	}
 	v.step(eventMisuse, held{})
 	return &identity.Error{Kind: v.barrier, Hint: hint}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -107,6 +108,9 @@ func TestNegotiateReselected(t *testing.T) {
 			}
 			last := c.get(negotiate(going(t, message3(token.ResponseToken, "alice", "secret-a"))))
 			last.wantUser(t, "alice")
+			if level, fields := d.last(t); level != zapcore.InfoLevel || fields["scheme"] != "negotiate" || fields["verifier"] != "fake" {
+				t.Errorf("got %v %v, want the log-in at INFO with its scheme", level, fields)
+			}
 			last.resp(t, 200, spnego.AcceptCompleted)
 			if d.logs.FilterMessageSnippet("mechListMIC not checked").Len() == 0 {
 				t.Error("got no line about the mechListMIC")
@@ -124,6 +128,23 @@ func TestNegotiateWithMIC(t *testing.T) {
 	c := d.dial(t)
 	challenge := c.ask(opening(t, message1(), spnego.NTLMSSP))
 	third, err := (&spnego.NegTokenResp{ResponseToken: message3(challenge, "alice", "secret-a"), MechListMIC: make([]byte, 16)}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := c.get(negotiate(third))
+	last.wantUser(t, "alice")
+	if end := last.resp(t, 200, spnego.AcceptCompleted); end.MechListMIC != nil {
+		t.Error("got a mechListMIC made of nothing")
+	}
+}
+
+// B-14: a client that asks for the MIC that no verifier can make gets in by its
+// Type 3 as ever, and is promised nothing.
+func TestNegotiateRequestsMIC(t *testing.T) {
+	d := newNegotiateDoor(t, nil)
+	c := d.dial(t)
+	challenge := c.ask(opening(t, message1(), spnego.NTLMSSP))
+	third, err := (&spnego.NegTokenResp{NegState: spnego.RequestMIC, ResponseToken: message3(challenge, "alice", "secret-a")}).Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +180,7 @@ func TestNegotiateHostileTokens(t *testing.T) {
 		{"raw Type 3 first", message3(ntlmMessage(2, "challenge-1"), "alice", "secret-a"), identity.KindState, ""},
 		{"Type 3 in a NegTokenInit", opening(t, message3(ntlmMessage(2, "challenge-1"), "alice", "secret-a"), spnego.NTLMSSP), identity.KindState, ""},
 		{"raw Type 2", ntlmMessage(2, "x"), identity.KindState, ""},
-		{"Type 4", opening(t, ntlmMessage(4, "x"), spnego.NTLMSSP), identity.KindBadToken, ""},
+		{"Type 4", opening(t, ntlmMessage(4, "x"), spnego.NTLMSSP), identity.KindState, ""},
 		{"Kerberos token said to be NTLM", opening(t, shortKerberosToken(), spnego.NTLMSSP), identity.KindBadToken, ""},
 		{"raw Kerberos", shortKerberosToken(), identity.KindScheme, "Kerberos is not built yet"},
 		{"large raw Kerberos", kerberosToken(48 << 10), identity.KindScheme, "Kerberos is not built yet"},

@@ -13,53 +13,8 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
-// The counterpart of NegotiateHandlerTests of dotnet/aspnetcore
-// (src/Security/Authentication/Negotiate/test/Negotiate.Test), test by test.
-// Each name on the left is one of theirs. What differs on purpose is said; what
-// is Kerberos's comes with it ("later"), under Negotiate.
-//
-//	EventsPropertyIsInitializedOnConstruction     no such options; that defaults are whole: TestDefaultsAreWhole
-//	Anonymous_MissingConnectionFeatures_          TestNoConnectionKnown (ours answers, and offers what can work);
-//	  ThrowsNotSupported                            TestOutsideAServer, where no connection can be known
-//	Anonymous_NoChallenge_NoOps                   none: windows_auth guards all that it stands before; what may
-//	                                                pass unasked is routed past it: TestUnguardedPathStaysUnasked
-//	Anonymous_Http2_NoOps                         the same
-//	Anonymous_Challenge_401Negotiate              TestNoCredentials
-//	Anonymous_ChallengeHttp2_401Negotiate         TestHTTP2, TestHTTP3
-//	NtlmStage1Auth_401NegotiateServerBlob1        TestTypeOneIsAnsweredAnywhere
-//	AnonymousAfterNtlmStage1_Throws               TestRequestInMidHandshake (401 and the handshake dropped,
-//	                                                where theirs throws)
-//	NtlmStage2Auth_WithoutStage1_Throws           TestMessagesOutOfOrder, "Type 3 first" (401, where theirs throws)
-//	NtlmStage1And2Auth_Success                    TestHandshake
-//	  persistNtlm false                             none: a connection is always remembered, [MS-NTHT]; where it
-//	                                                must not be, NTLM is not offered: TestProxy
-//	NtlmStage1And2Auth_HttpsEndpointChannel       later, with the verifier that checks channel bindings itself;
-//	  Binding_UsesSingleStateAndReads...            relay leaves them to the controller. One exchange for both
-//	                                                legs: TestOneExchangeForBothLegs
-//	NtlmStage1Auth_NoUsableChannelBinding_        later, the same; none are made up where there are none:
-//	  CreatesStateWithEmptyToken                    TestOneExchangeForBothLegs
-//	KerberosAuth_Success                          later
-//	KerberosTwoStageAuth_Success                  later
-//	AnonymousAfterCompletedPersist_Cached         TestHandshake; Kerberos, Kerberos2: later
-//	AnonymousAfterCompletedNoPersist_Denied       none for NTLM, as above; the nearest that exists, Basic, is
-//	                                                one request's: TestBasic. Kerberos, Kerberos2: later
-//	AuthHeaderAfterNtlmCompleted_ReAuthenticates  TestAgainOnAuthenticatedConnection, TestReAuthenticatesAsTheSame
-//	RBACClaimsRetrievedFromCacheAfterKerberos     Kerberos: later; groups are read at the log-in and used from
-//	  Completed                                     memory: TestFreshIdentityAsksNobody
-//	AuthHeaderAfterKerberosCompleted_             later
-//	  ReAuthenticates
-//	AuthHeaderAfterKerberos2StageCompleted_       later
-//	  ReAuthenticates
-//	ApplicationExceptionReExecute_AfterComplete_  TestErrorRoutesDoNotAskAgain
-//	  DoesntReRun
-//	CredentialError_401                           TestWrongPassword; at the first leg: TestFailuresAtTheFirstLeg
-//	ClientError_400                               TestUndecodableHeaders; at the first leg: TestFailuresAtTheFirstLeg
-//	OtherError_Throws                             TestFailuresAtTheFirstLeg (500, no challenge); a panic:
-//	                                                TestPanicClosesExchange
-//
-// Its helpers' own checks are ours too: a name is never empty (checkName,
-// TestNameless), and an application reached after NTLM is reached over HTTP/1.1
-// (TestHTTP2).
+// What NegotiateHandlerTests of dotnet/aspnetcore tests and no other file here
+// does. docs/threats.md has their tests and ours side by side.
 
 // Of the configuration's zero value everything is set that serving needs.
 func TestDefaultsAreWhole(t *testing.T) {

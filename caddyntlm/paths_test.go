@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,12 +47,19 @@ func inside(target string) bool {
 	return strings.HasPrefix(strings.ToLower(path.Clean("/"+parsed.Path))+"/", "/hr/")
 }
 
-func TestSpellingsOfAPath(t *testing.T) {
+// forwardTo is a reverse_proxy to an application that answers with the target it
+// was asked for.
+func forwardTo(t *testing.T) string {
+	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.RequestURI)
 	}))
 	t.Cleanup(app.Close)
-	forward := fmt.Sprintf(`{"handler": "reverse_proxy", "upstreams": [{"dial": %q}]}`, app.Listener.Addr())
+	return fmt.Sprintf(`{"handler": "reverse_proxy", "upstreams": [{"dial": %q}]}`, app.Listener.Addr())
+}
+
+func TestSpellingsOfAPath(t *testing.T) {
+	forward := forwardTo(t)
 	const hr = `"match": [{"path": ["/hr/*"]}], "terminal": true`
 	const doorJSON = `{"handler": "test_door", "insecure_basic": true}`
 	layouts := map[string]struct {
@@ -96,4 +104,71 @@ func TestSpellingsOfAPath(t *testing.T) {
 			}
 		})
 	}
+}
+
+// detours begin with a path that is bypassed and lead elsewhere, as one server or
+// another reads them.
+var detours = []string{
+	"/open/../hr/secret", "/open/./../hr/secret", "/open//../hr/secret", "/open/%2e%2e/hr/secret", "/open/.%2e/hr/secret", "/open/%2E./hr/secret",
+	"/open/..%2fhr/secret", "/open/..%2Fhr/secret", "/open/..%5chr/secret", `/open/..\hr/secret`, "/open/..;/hr/secret", "/open/..;x=y/hr/secret",
+	"/open/;/../hr/secret", "/open;/../hr/secret", "/open/%3b/../hr/secret", "/open/%252e%252e/hr/secret", "/open/%c0%ae%c0%ae/hr/secret",
+	"/open/..%00/hr/secret", "/open/.%00./hr/secret", "/open/...//hr/secret", "/open/.. /hr/secret", "/open/..%20/hr/secret", "/open/..%09/hr/secret",
+	"/open/..%2f..%2fhr/secret", "/open/x/../../hr/secret", "/open%2f..%2fhr/secret", "/open/..", "/open/../", "/%6fpen/../hr/secret",
+	"http://site.example.com/open/../hr/secret", "http://site.example.com/open/..%2fhr/secret", "/OPEN/../HR/secret", "/open/..?/hr/secret",
+}
+
+// A-21: what bypass lets through is, to every reader of the path that the
+// application gets, below the path that was named.
+func TestSpellingsOfABypassedPath(t *testing.T) {
+	d := loadRoutes(t, "", fmt.Sprintf(`{"handle": [{"handler": "test_door", "insecure_basic": true,
+		"bypass": [{"path": ["/open", "/open/*"]}]}, %s]}`, forwardTo(t)))
+	ask := func(target, header string) answer {
+		c := d.dial(t)
+		c.send("GET", target, "", header)
+		return c.receive("GET")
+	}
+	const plain = "Accept: */*"
+	if got := ask("/open/x", plain); got.StatusCode != 200 || got.text != "/open/x" {
+		t.Fatalf("got %d %q: nothing is bypassed, which proves nothing", got.StatusCode, got.text)
+	}
+	targets := slices.Clone(detours)
+	for _, s := range spellings {
+		if s.host == "" && s.header == "" {
+			targets = append(targets, s.target)
+		}
+	}
+	for _, target := range targets {
+		if got := ask(target, plain); got.StatusCode == 200 || got.StatusCode/100 == 3 {
+			t.Errorf("%s: a stranger got %d, and the application %q", target, got.StatusCode, got.text)
+		}
+	}
+	for _, header := range []string{"X-Original-URL: /open", "X-Rewrite-URL: /open", "X-Forwarded-Uri: /open", "X-Forwarded-Prefix: /open", "X-Original-URI: /open", "X-Forwarded-Path: /open"} {
+		if got := ask("/hr/secret", header); got.StatusCode != 401 {
+			t.Errorf("%s: a stranger got %d", header, got.StatusCode)
+		}
+	}
+}
+
+// A-21: a site that is guarded is guarded under each spelling of its host that
+// leads to it, and another host is another site.
+func TestSpellingsOfAHost(t *testing.T) {
+	d := loadRoutes(t, "", fmt.Sprintf(`{"match": [{"host": ["site.example.com"]}], "terminal": true,
+		"handle": [{"handler": "test_door", "insecure_basic": true}, %s]}`, forwardTo(t)))
+	for _, host := range []string{
+		"site.example.com", "SITE.example.COM", "site.example.com.", "site.example.com:80", "site.example.com:", "site.example.com.:80",
+		"site.example.com..", " site.example.com", "site.example.com/x", "other.example.com", "x.site.example.com", "site.example.com%2e",
+	} {
+		for _, target := range []string{"/hr", "http://site.example.com/hr", "http://site.example.com./hr", "http://other.example.com/hr"} {
+			c := d.dial(t)
+			c.host = host
+			c.send("GET", target, "")
+			if got := c.receive("GET"); got.text == target || strings.Contains(got.text, "/hr") {
+				t.Errorf("host %q, target %s: a stranger got %d %q from the application", host, target, got.StatusCode, got.text)
+			}
+		}
+	}
+	c := d.dial(t)
+	c.host = "SITE.example.com"
+	c.get().want(t, 401, "NTLM", `Basic realm="SITE.example.com", charset="UTF-8"`)
+	c.login("alice", "secret-a").wantText(t, "/")
 }

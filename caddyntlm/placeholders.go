@@ -93,8 +93,9 @@ func (v *visit) placeholder(key string) (any, bool) {
 }
 
 func (v *visit) groups() string {
-	names := make([]string, 0, len(v.id.Groups))
-	for _, g := range v.id.Groups {
+	groups := v.id.Groups()
+	names := make([]string, 0, len(groups))
+	for _, g := range groups {
 		if g.Name != "" { // Everyone, Authenticated Users and the like have a SID alone
 			names = append(names, g.Name)
 		}

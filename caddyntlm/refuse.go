@@ -42,7 +42,8 @@ func (v *visit) refuse(err error) error {
 	if o.status != http.StatusForbidden {
 		header.Del("Www-Authenticate") // what an outer windows_auth wrote: it let the request in
 	}
-	if o.close || drain(v.r, v.door.limits.body) != nil {
+	// The end of a stream, whole or not, is not the end of its connection.
+	if undrained := drain(v.r, v.door.limits.body) != nil; o.close || undrained && v.r.ProtoMajor == 1 {
 		header.Set("Connection", "close")
 	}
 	switch o.status {

@@ -40,6 +40,24 @@ var smuggled = map[string]string{
 	"bare CR":                   post("X-A: b\r" + basic("bob", "secret-b") + "\r\nContent-Length: 0\r\n\r\n" + plain),
 	"NUL":                       post("X-A: b\x00" + basic("bob", "secret-b") + "\r\nContent-Length: 0\r\n\r\n" + plain),
 	"trailer":                   post("Trailer: Authorization\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + basic("bob", "secret-b") + "\r\n\r\n" + plain),
+	"two TE in one":             post("Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" + plain),
+	"TE with a vertical tab":    post("Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + plain),
+	"TE folded":                 post("Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + plain),
+	"TE by HTTP/1.0":            "POST / HTTP/1.0\r\nHost: site.example.com\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n" + plain,
+	"lengths in one":            post("Content-Length: 0, 9\r\n\r\n" + plain),
+	"length in base 16":         post("Content-Length: 0x0\r\n\r\n" + plain),
+	"negative length":           post("Content-Length: -1\r\n\r\n" + plain),
+	"length with a space":       post("Content-Length : 0\r\n\r\n" + plain),
+	"chunk size with a sign":    post("Transfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n" + plain),
+	"chunk without its end":     post("Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n" + hidden),
+	"long chunk extension":      post("Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("a", 70<<10) + "\r\nx\r\n0\r\n\r\n" + plain),
+	"bare LF ends the headers":  post("Content-Length: " + fmt.Sprint(len(hidden)) + "\n\n" + hidden),
+	"bare LF in a name":         post("X-A\n" + basic("bob", "secret-b") + "\r\nContent-Length: 0\r\n\r\n" + plain),
+	"credentials with a space":  "GET / HTTP/1.1\r\nHost: site.example.com\r\n" + strings.Replace(basic("bob", "secret-b"), ":", " :", 1) + "\r\n\r\n" + plain,
+	"credentials after a fold":  "GET / HTTP/1.1\r\nHost: site.example.com\r\n " + basic("bob", "secret-b") + "\r\n\r\n" + plain,
+	"credentials for a proxy":   "GET / HTTP/1.1\r\nHost: site.example.com\r\nProxy-" + basic("bob", "secret-b") + "\r\n\r\n" + plain,
+	"hidden behind 100":         post(fmt.Sprintf("Expect: 100-continue\r\nContent-Length: %d\r\n\r\n%s", len(hidden), hidden)),
+	"hidden in an upgrade":      post(fmt.Sprintf("Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n%s", len(hidden), hidden)),
 	"credentials as a line end": "GET / HTTP/1.1 " + basic("bob", "secret-b") + "\r\nHost: site.example.com\r\n\r\n" + plain,
 }
 
@@ -64,6 +82,9 @@ func TestSmuggling(t *testing.T) {
 			for _, got := range d.dial(t).exchange(raw) {
 				if got.StatusCode == http.StatusOK {
 					t.Errorf("a stranger got 200 %q", got.text)
+				}
+				if got.StatusCode == http.StatusBadRequest && !got.Close {
+					t.Error("got 400 and the connection kept: what follows would be a request")
 				}
 			}
 			if got := d.served.Load(); got != 0 {

@@ -46,7 +46,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindBodyTooLarge:   tooLarge,
 	identity.KindHTTP11Required: fallback,
 	identity.KindProxySeen:      wrong,
-	identity.KindNotPersistent:  wrong,
+	identity.KindNotPersistent:  fallback,
 	identity.KindAnonymous:      suspicious,
 	identity.KindNTLMv1:         suspicious,
 	identity.KindEmptyPassword:  wrong,

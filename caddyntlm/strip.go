@@ -58,6 +58,26 @@ func (n headerNames) has(name string) bool {
 	})
 }
 
+// claims are headers that say who somebody is, or to which directory to turn, to
+// many an application that never checks who wrote them: REMOTE_USER as proxies
+// hand it on, and the settings of nginx's LDAP daemon. Here no client has
+// anything to say in them.
+var claims = newHeaderNames(
+	"Remote-User", "X-Remote-User", "X-Forwarded-User",
+	"X-Ldap-URL", "X-Ldap-Starttls", "X-Ldap-DisableReferrals", "X-Ldap-BaseDN", "X-Ldap-BindDN", "X-Ldap-BindPass",
+	"X-Ldap-Template", "X-Ldap-Realm",
+)
+
+// stripClient removes what only this server may say. An outer windows_auth has
+// done so already, and may have set such a header since.
+func (v *visit) stripClient() {
+	if answerOf(v.r.Context()) != nil {
+		v.strip(v.door.forwarding.names)
+		return
+	}
+	v.strip(v.door.stripped)
+}
+
 // strip takes from the request all that may pass for a header of these names:
 // the headers themselves, trailers, and what stands in Connection. A name
 // nominated there would make reverse_proxy delete the header that is set later

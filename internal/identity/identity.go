@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"time"
+	"unique"
+)
 
 // Group is a group that somebody belongs to, directly or by nesting.
 type Group struct {
@@ -29,14 +32,13 @@ type Account struct {
 }
 
 // Identity is an Account with its groups made ready for fast questions. It is
-// never changed after New: connections and requests share it.
+// never changed after New: connections and requests share it. Its groups are
+// kept once in the process, however many of their members are logged in.
 type Identity struct {
-	Account
-	bySID  map[SID]struct{}
-	byName map[string][]int // folded name to places in Groups
-	byDN   map[string]struct{}
-	folded Folded
-	hidden bool
+	Account // without its Groups, which the method gives
+	groups  groupSet
+	folded  Folded
+	hidden  bool
 }
 
 // Folded holds the account's names in the form in which they are compared.
@@ -46,31 +48,26 @@ type Folded struct{ SAM, UPN, DN, Domain, DNSDomain, Home string }
 func New(a Account, foldDN func(string) string) *Identity {
 	id := &Identity{
 		Account: a,
-		bySID:   make(map[SID]struct{}, len(a.Groups)),
-		byName:  make(map[string][]int, len(a.Groups)),
-		byDN:    make(map[string]struct{}, len(a.Groups)),
+		groups:  newGroupSet(a.Groups, foldDN),
 		folded: Folded{
 			SAM: Fold(a.SAM), UPN: Fold(a.UPN), DN: foldDN(a.DN),
-			Domain: Fold(a.Domain), DNSDomain: Fold(a.DNSDomain), Home: Fold(a.Home),
+			Domain: shared(Fold(a.Domain)), DNSDomain: shared(Fold(a.DNSDomain)), Home: shared(Fold(a.Home)),
 		},
 	}
-	for i, g := range a.Groups {
+	for _, g := range a.Groups {
 		if g.Name == "" && !a.SID.IsZero() && (g.SID.Domain() == a.SID.Domain() || g.SID.Domain() == SIDBuiltin) {
 			id.hidden = true
 		}
-		if !g.SID.IsZero() {
-			id.bySID[g.SID] = struct{}{}
-		}
-		if g.Name != "" {
-			name := Fold(g.Name)
-			id.byName[name] = append(id.byName[name], i)
-		}
-		if g.DN != "" {
-			id.byDN[foldDN(g.DN)] = struct{}{}
-		}
 	}
+	id.Account.Groups = nil
 	return id
 }
+
+// shared is a text that many identities have, once in memory.
+func shared(text string) string { return unique.Make(text).Value() }
+
+// Groups lists the account's groups, sorted by name.
+func (id *Identity) Groups() []Group { return id.groups.list() }
 
 // Folded gives the account's names ready to compare.
 func (id *Identity) Folded() *Folded { return &id.folded }
@@ -81,31 +78,16 @@ func (id *Identity) HidesGroups() bool { return id.hidden }
 
 // InSID reports whether the account or one of its groups has the SID.
 func (id *Identity) InSID(sid SID) bool {
-	if sid.IsZero() {
-		return false
-	}
-	if id.SID == sid {
-		return true
-	}
-	_, in := id.bySID[sid]
-	return in
+	return !sid.IsZero() && (id.SID == sid || id.groups.hasSID(sid))
 }
 
 // InDN reports whether a group has the DN, given in its folded form.
-func (id *Identity) InDN(folded string) bool {
-	_, in := id.byDN[folded]
-	return in
-}
+func (id *Identity) InDN(folded string) bool { return id.groups.hasDN(folded) }
 
 // InName reports whether a group has the name, given folded, in a domain that
 // the caller accepts.
 func (id *Identity) InName(folded string, domain func(string) bool) bool {
-	for _, i := range id.byName[folded] {
-		if domain(id.Groups[i].Domain) {
-			return true
-		}
-	}
-	return false
+	return id.groups.hasName(folded, domain)
 }
 
 // Logon is DOMAIN\user.

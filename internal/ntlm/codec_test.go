@@ -15,9 +15,9 @@ func TestTypeOf(t *testing.T) {
 	}{
 		{"negotiate", signature + "\x01\x00\x00\x00", TypeNegotiate, true},
 		{"authenticate", signature + "\x03\x00\x00\x00rest", TypeAuthenticate, true},
-		{"type 4", signature + "\x04\x00\x00\x00", 0, false},
+		{"type 4", signature + "\x04\x00\x00\x00", 4, false},
 		{"type 0", signature + "\x00\x00\x00\x00", 0, false},
-		{"type in the high bytes", signature + "\x01\x00\x00\x01", 0, false},
+		{"type in the high bytes", signature + "\x01\x00\x00\x01", 0x01000001, false},
 		{"signature alone", signature, 0, false},
 		{"SPNEGO", "\x60\x40\x06\x06\x2b\x06\x01\x05\x05\x02", 0, false},
 		{"empty", "", 0, false},

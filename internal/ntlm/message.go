@@ -52,7 +52,8 @@ func IsMessage(b []byte) bool {
 	return bytes.HasPrefix(b, []byte(signature))
 }
 
-// TypeOf reads the signature and the message type and nothing else.
+// TypeOf reads the signature and the message type and nothing else. A type that
+// [MS-NLMP] does not have is returned beside the error.
 func TypeOf(msg []byte) (MessageType, error) {
 	if !IsMessage(msg) {
 		return 0, malformed("Signature", 0, "not NTLMSSP")
@@ -62,7 +63,7 @@ func TypeOf(msg []byte) (MessageType, error) {
 	}
 	t := MessageType(binary.LittleEndian.Uint32(msg[len(signature):]))
 	if t < TypeNegotiate || t > TypeAuthenticate {
-		return 0, malformed("MessageType", len(signature), "unknown %v", t)
+		return t, malformed("MessageType", len(signature), "unknown %v", t)
 	}
 	return t, nil
 }

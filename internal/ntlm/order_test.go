@@ -2,12 +2,14 @@ package ntlm
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/cryptotest"
 )
 
 func TestOutOfOrder(t *testing.T) {
@@ -123,5 +125,39 @@ func TestServerNames(t *testing.T) { // B-17
 	}
 	if ch.TargetName != "EXAMPLE" || !ch.Flags.Has(TargetTypeDomain) || ch.ServerChallenge != specServerChallenge {
 		t.Errorf("got %+v", ch)
+	}
+}
+
+// TestChallengesAreRandom: threats B-02. A server that is told of no source
+// draws eight bytes from crypto/rand for each exchange, and those are what it
+// sends.
+func TestChallengesAreRandom(t *testing.T) {
+	drawn := func() (challenge [8]byte) {
+		t.Helper()
+		b, err := new(Server).Challenge(testClient().Negotiate())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch, err := ParseChallenge(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ch.ServerChallenge
+	}
+	seen := make(map[[8]byte]bool)
+	for range 1000 {
+		seen[drawn()] = true
+	}
+	if len(seen) != 1000 {
+		t.Errorf("got %d challenges in 1,000 exchanges", len(seen))
+	}
+	// The same bytes as crypto/rand's own, and eight of them.
+	cryptotest.SetGlobalRandom(t, 1)
+	want := make([]byte, 16)
+	_, _ = rand.Read(want)
+	cryptotest.SetGlobalRandom(t, 1)
+	first, second := drawn(), drawn()
+	if got := append(first[:], second[:]...); !bytes.Equal(got, want) {
+		t.Errorf("got %x, want %x from crypto/rand", got, want)
 	}
 }

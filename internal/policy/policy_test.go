@@ -117,7 +117,7 @@ func TestBareUserBelongsToTheFirstDirectory(t *testing.T) {
 // be the very one that none names.
 func TestNoneWithHiddenGroups(t *testing.T) {
 	hidden := alice(t).Account
-	hidden.Groups = append([]identity.Group{{SID: sid(t, domainSID+"1999")}}, hidden.Groups...)
+	hidden.Groups = append([]identity.Group{{SID: sid(t, domainSID+"1999")}}, alice(t).Groups()...)
 	id := identity.New(hidden, FoldDN)
 	hidden.Groups = []identity.Group{{SID: sid(t, "S-1-5-32-580")}}
 	if !identity.New(hidden, FoldDN).HidesGroups() {
