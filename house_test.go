@@ -35,8 +35,9 @@ var house = map[string][]string{
 	// clients, and the directory in the process
 	"internal/ldapsasl": {"internal/identity"},
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
+	"internal/krb":      {},
 	// the records office
-	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/ldapsasl"},
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb"},
 	// the door
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
@@ -64,6 +65,12 @@ var outside = map[string][]string{
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},
 	"internal/demodir":    {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
+	"internal/krb": {
+		"github.com/jcmturner/gokrb5/v8/client", "github.com/jcmturner/gokrb5/v8/config", "github.com/jcmturner/gokrb5/v8/credentials",
+		"github.com/jcmturner/gokrb5/v8/crypto", "github.com/jcmturner/gokrb5/v8/iana/chksumtype", "github.com/jcmturner/gokrb5/v8/iana/flags",
+		"github.com/jcmturner/gokrb5/v8/iana/keyusage", "github.com/jcmturner/gokrb5/v8/keytab", "github.com/jcmturner/gokrb5/v8/messages",
+		"github.com/jcmturner/gokrb5/v8/types",
+	},
 }
 
 type goPackage struct {

@@ -28,7 +28,7 @@ func directoryWords() words[directory] {
 		"tls":                {usage: "tls { trust_pool, server_name, insecure_skip_verify }", needsBlock: true, parse: readTLS},
 		"starttls":           {usage: "starttls", parse: readStartTLS},
 		"insecure_plaintext": {usage: "insecure_plaintext", parse: readInsecurePlaintext},
-		"service_account":    {usage: accountUsage, least: 2, most: 3, parse: readServiceAccount},
+		"service_account":    {usage: accountUsage, least: 1, most: 3, block: true, parse: readServiceAccount},
 		"timeout":            {usage: "timeout { dial, request }", needsBlock: true, parse: readTimeout},
 		"verify":             {usage: "verify <verifier>", least: 1, most: -1, many: true, block: true, parse: readVerify},
 	}
@@ -101,23 +101,6 @@ func readStartTLS(d *directory, l line) error {
 func readInsecurePlaintext(d *directory, l line) error {
 	d.InsecurePlaintext, d.plain = true, &l.word
 	return nil
-}
-
-const accountUsage = "service_account [simple] <name> <secret>"
-
-// readServiceAccount shows none of its arguments in an error: where one is
-// missing or too many, any of them may be the secret.
-func readServiceAccount(d *directory, l line) error {
-	args := l.texts()
-	const simple = "simple"
-	if len(args) == 3 && args[0] != simple {
-		return errorAt(l.word, "three arguments after service_account, and the first is not %s, the only way to bind there is: write %s, and quote an argument that has spaces", simple, accountUsage)
-	}
-	if len(args) == 2 && args[0] == simple {
-		return errorAt(l.word, "no secret after the name: write %s", accountUsage)
-	}
-	d.ServiceAccount = &caddyldap.ServiceAccount{Mechanism: simple, Name: args[len(args)-2], Secret: args[len(args)-1]}
-	return checkAlone(l.word, &caddyldap.Directory{ServiceAccount: d.ServiceAccount})
 }
 
 // timeoutWords are the lines of a timeout block.

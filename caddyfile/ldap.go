@@ -27,7 +27,13 @@ const ldapUsage = "ldap <NAME> { … }"
 //		}
 //		starttls
 //		insecure_plaintext
-//		service_account [simple] <name> <secret>
+//		service_account [simple|ntlm|kerberos] <name> <secret>
+//		service_account kerberos {
+//			keytab <file>
+//			principal <name>
+//			ccache <file>
+//			krb5_conf <file>
+//		}
 //		timeout {
 //			dial <duration>
 //			request <duration>

@@ -9,6 +9,7 @@ func Words() []string {
 	all := append([]string{"ldap", "windows_auth"}, matcherWords().list()...)
 	all = append(all, directoryWords().list()...)
 	all = append(all, within("server", serverWords())...)
+	all = append(all, within("service_account", accountWords())...)
 	all = append(all, within("tls", tlsWords())...)
 	all = append(all, within("timeout", timeoutWords())...)
 	all = append(all, within("verify", verifierWords())...)

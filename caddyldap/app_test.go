@@ -109,13 +109,13 @@ func TestSecretFromFile(t *testing.T) {
 	write("one\r\n")
 	d, _ := open(t, &Directory{Server: []Server{{URL: "dc1"}}, ServiceAccount: &ServiceAccount{Name: "svc", Secret: "{file." + file + "}"}}, "EXAMPLE")
 	for _, want := range []string{"one", "two "} {
-		if got, err := d.service.secret(); err != nil || got != identity.NewSecret(want) {
+		if got, err := d.service.account.evidence(); err != nil || got != identity.NewSecret(want) {
 			t.Errorf("got %q, %v, want %q", got.Reveal(), err, want)
 		}
 		write("two \n")
 	}
 	d.ServiceAccount.Secret = "a{b}c\\"
-	if got, err := d.service.secret(); err != nil || got.Reveal() != "a{b}c\\" {
+	if got, err := d.service.account.evidence(); err != nil || got.Reveal() != "a{b}c\\" {
 		t.Errorf("a plain secret with braces: got %v", err)
 	}
 }

@@ -73,23 +73,6 @@ func (d *Directory) checkBases() error {
 	return nil
 }
 
-func (d *Directory) checkServiceAccount() error {
-	a := d.ServiceAccount
-	if a == nil {
-		return nil
-	}
-	if a.Mechanism != "" && a.Mechanism != "simple" {
-		return fmt.Errorf("service_account %s: the mechanism is not built in; write service_account simple <name> <secret>", a.Mechanism)
-	}
-	if checkDN(a.Name) != nil && identity.ParseName(a.Name).Check() != nil {
-		return errors.New(`service_account: no usable name; write service_account EXAMPLE\svc-web {file./run/secrets/svc-web}`)
-	}
-	if identity.NewSecret(a.Secret).Blank() {
-		return fmt.Errorf("service_account %s: no secret; write service_account %s {file./run/secrets/svc-web}", a.Name, a.Name)
-	}
-	return nil
-}
-
 func (d *Directory) checkTimeout() error {
 	t := d.Timeout
 	if t == nil {

@@ -23,7 +23,7 @@ func TestCheckStatic(t *testing.T) {
 		{"bad dns_domain", `{"server":[{"url":"dc1"}],"dns_domain":"exa mple"}`, "dns_domain"},
 		{"bad base", `{"server":[{"url":"dc1"}],"base_dn":["example.com"]}`, "base_dn"},
 		{"empty base", `{"server":[{"url":"dc1"}],"base_dn":[""]}`, "base_dn"},
-		{"mechanism", `{"server":[{"url":"dc1"}],"service_account":{"mechanism":"kerberos","name":"a","secret":"b"}}`, "simple"},
+		{"mechanism", `{"server":[{"url":"dc1"}],"service_account":{"mechanism":"digest","name":"a","secret":"b"}}`, "simple"},
 		{"no account name", `{"server":[{"url":"dc1"}],"service_account":{"secret":"b"}}`, "name"},
 		{"no secret", `{"server":[{"url":"dc1"}],"service_account":{"name":"a"}}`, "{file."},
 		{"negative", `{"server":[{"url":"dc1"}],"timeout":{"dial":-1}}`, "negative"},

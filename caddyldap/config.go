@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/caddyserver/caddy/v2"
@@ -31,12 +32,27 @@ type TLS struct {
 // ServiceAccount is the account that looks identities up again when their
 // owners' connections are gone. It needs to read users and groups, no more.
 type ServiceAccount struct {
-	// How it binds: simple.
+	// How it binds: simple, ntlm (no password crosses the wire) or kerberos.
 	Mechanism string `json:"mechanism,omitempty"`
-	// DOMAIN\name, user@suffix or a DN.
-	Name string `json:"name"`
+	// DOMAIN\name, user@suffix or, with simple, a DN.
+	Name string `json:"name,omitempty"`
 	// The password; {file.…} and {env.…} keep it out of the configuration.
-	Secret string `json:"secret"`
+	Secret string `json:"secret,omitempty"`
+	// With kerberos, a keytab file instead of name and secret.
+	Keytab string `json:"keytab,omitempty"`
+	// Which key of the keytab: name@REALM. Default: its first.
+	Principal string `json:"principal,omitempty"`
+	// With kerberos, a cache file in which another program, such as k5start,
+	// keeps a ticket fresh, instead of name and secret.
+	CCache string `json:"ccache,omitempty"`
+	// With kerberos, a krb5.conf. Default: the realm is dns_domain, its KDCs are
+	// the servers.
+	Krb5Conf string `json:"krb5_conf,omitempty"`
+}
+
+// shown names the account in errors.
+func (a *ServiceAccount) shown() string {
+	return cmp.Or(a.Name, a.Principal, a.Keytab, a.CCache)
 }
 
 // Timeout bounds the talk with a server. One deadline of 10 s holds over all

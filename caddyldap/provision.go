@@ -83,7 +83,9 @@ func (d *Directory) setKey() error {
 		StartTLS: d.StartTLS, InsecurePlaintext: d.InsecurePlaintext, Timeout: d.Timeout, VerifyRaw: d.VerifyRaw,
 	}
 	if a := d.ServiceAccount; a != nil {
-		shown.ServiceAccount = &ServiceAccount{Mechanism: a.Mechanism, Name: a.Name}
+		account := *a
+		account.Secret = ""
+		shown.ServiceAccount = &account
 	}
 	raw, err := json.Marshal(shown)
 	if err != nil {

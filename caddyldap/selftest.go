@@ -121,11 +121,11 @@ func (d *Directory) testService(ctx context.Context) error {
 // shows only after a right password.
 func (d *Directory) testRelay(ctx context.Context) error {
 	r, ok := d.NTLMVerifier().(*Relay)
-	name := identity.ParseName(d.service.name)
-	if !ok || checkDN(d.service.name) == nil {
-		return nil // a DN cannot log in by NTLM
+	name := identity.ParseName(d.ServiceAccount.Name)
+	if !ok || d.ServiceAccount.Secret == "" || checkDN(d.ServiceAccount.Name) == nil {
+		return nil // neither a DN nor a keytab can log in by NTLM
 	}
-	secret, err := d.service.secret()
+	secret, err := d.service.account.evidence()
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,9 +27,10 @@ const (
 // server is one controller and what became of it lately.
 type server struct {
 	url     URL
-	tls     *tls.Config         // nil without TLS
-	ignored func([]string)      // told of referrals, may be nil
-	took    prometheus.Observer // of exchanges, may be nil
+	tls     *tls.Config            // nil without TLS
+	ignored func([]string)         // told of referrals, may be nil
+	took    prometheus.Observer    // of exchanges, may be nil
+	host    atomic.Pointer[string] // as it calls itself, see hostOf
 
 	// Under servers.mu.
 	failures int

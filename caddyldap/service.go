@@ -3,12 +3,8 @@ package caddyldap
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -21,7 +17,8 @@ const refusedPause = 10 * time.Minute
 // searches at once.
 type service struct {
 	directory *Directory
-	name      string
+	name      string // for errors
+	account   account
 
 	mu      sync.Mutex
 	conn    *conn
@@ -38,31 +35,12 @@ func (d *Directory) setService() error {
 	if d.ServiceAccount == nil {
 		return nil
 	}
-	d.service = &service{directory: d, name: d.ServiceAccount.Name}
-	_, err := d.service.secret()
+	d.service = &service{directory: d, name: d.ServiceAccount.shown(), account: d.newAccount()}
+	if k, ok := d.service.account.(*kerberosAccount); ok {
+		return k.checkEvidence()
+	}
+	_, err := d.service.account.evidence()
 	return err
-}
-
-// secret reads the secret anew, so that a file that changes is noticed. Its
-// text shows in no error, unless it is nothing but a placeholder.
-func (s *service) secret() (identity.Secret, error) {
-	text := s.directory.ServiceAccount.Secret
-	if strings.Contains(text, "{file.") || strings.Contains(text, "{env.") {
-		source := "its secret"
-		if strings.HasPrefix(text, "{") && strings.IndexByte(text, '}') == len(text)-1 {
-			source = text
-		}
-		read, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
-		if err != nil {
-			return identity.Secret{}, fmt.Errorf("service_account %s: %s cannot be read or is empty: does it exist, and may this program read it?", s.name, source)
-		}
-		text = strings.TrimRight(read, "\r\n")
-	}
-	secret := identity.NewSecret(text)
-	if secret.Blank() {
-		return identity.Secret{}, fmt.Errorf("service_account %s: its secret is blank", s.name)
-	}
-	return secret, nil
 }
 
 // connection is the account's connection, bound, and what its server says of
@@ -119,7 +97,7 @@ func (s *service) connect(ctx context.Context) {
 }
 
 func (s *service) attempt(ctx context.Context) (*conn, rootDSE, error) {
-	secret, err := s.secret()
+	secret, err := s.account.evidence()
 	if err != nil {
 		return nil, rootDSE{}, identity.Fail(identity.KindServiceAccount, err)
 	}
@@ -134,7 +112,7 @@ func (s *service) attempt(ctx context.Context) (*conn, rootDSE, error) {
 	if err := d.nameDomain(ctx); err != nil {
 		return nil, rootDSE{}, err
 	}
-	c, err := d.bind(ctx, s.bindName(), secret)
+	c, err := s.bind(ctx, secret)
 	if err != nil {
 		return nil, rootDSE{}, s.explain(secret, err)
 	}
@@ -150,12 +128,18 @@ func (s *service) attempt(ctx context.Context) (*conn, rootDSE, error) {
 	return c, root, nil
 }
 
-// bindName is as for users, and a DN as it stands.
-func (s *service) bindName() string {
-	if checkDN(s.name) == nil {
-		return s.name
-	}
-	return bindName(identity.ParseName(s.name), s.directory.netBIOS(), s.directory.dns())
+// bind connects and binds: each bind has a connection of its own.
+func (s *service) bind(ctx context.Context, evidence identity.Secret) (*conn, error) {
+	var bound *conn
+	err := s.directory.servers.try(ctx, func(ctx context.Context, c *conn) error {
+		if err := s.account.bind(ctx, c, evidence); err != nil {
+			c.close()
+			return err
+		}
+		bound = c
+		return nil
+	})
+	return bound, err
 }
 
 // explain makes a refusal of the account everybody's 503, not their 401, and

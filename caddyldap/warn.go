@@ -17,7 +17,7 @@ func (d *Directory) warn() {
 	if d.InsecurePlaintext {
 		say("insecure_plaintext", "anybody on the way reads passwords and can let himself in; write ldaps:// or starttls. Controllers that want LDAP signing refuse such log-ins")
 	}
-	if d.ServiceAccount != nil && !strings.Contains(d.ServiceAccount.Secret, "{") {
+	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" && !strings.Contains(d.ServiceAccount.Secret, "{") {
 		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
 	}
 }

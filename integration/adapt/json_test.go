@@ -20,7 +20,7 @@ func TestJSONMistakes(t *testing.T) {
 		{"plain ldap", `{"server": [{"url": "ldap://dc1.example.com"}]}`, `"directories": ["EXAMPLE"]`, "ldap://dc1.example.com"},
 		{"bad URL", `{"server": [{"url": "ldaps://:636"}]}`, `"directories": ["EXAMPLE"]`, "host is missing"},
 		{"bad base", `{"server": [{"url": "ldaps://dc1.example.com"}], "base_dn": ["example.com"]}`, `"directories": ["EXAMPLE"]`, "base_dn"},
-		{"bad mechanism", `{"server": [{"url": "ldaps://dc1.example.com"}]` + strings.Replace(account, "simple", "ntlm", 1) + `}`, `"directories": ["EXAMPLE"]`, "mechanism"},
+		{"bad mechanism", `{"server": [{"url": "ldaps://dc1.example.com"}]` + strings.Replace(account, "simple", "digest", 1) + `}`, `"directories": ["EXAMPLE"]`, "mechanism"},
 		{"secret nowhere", `{"server": [{"url": "ldaps://dc1.example.com"}]` + strings.Replace(account, secret, "{env.NOT_SET_ANYWHERE}", 1) + `}`, `"directories": ["EXAMPLE"]`, "NOT_SET_ANYWHERE"},
 		{"unknown verifier", `{"server": [{"url": "ldaps://dc1.example.com"}], "verify": [{"verifier": "oracle"}]}`, `"directories": ["EXAMPLE"]`, "oracle"},
 		{"unknown key", `{"servers": []}`, `"directories": ["EXAMPLE"]`, "servers"},

@@ -40,6 +40,7 @@ type Quirks struct {
 	NoInChain       bool // matching rule 1941 finds nothing, as OpenLDAP
 	SigningRequired bool // SASL binds without signing get result 8
 	BadBindings     bool // NTLM binds get 49 with 80090346, as with channel bindings enforced
+	Bindings        bool // NTLM binds over TLS need the channel binding of this connection
 	Busy            bool // binds and searches get result 51
 	GuestMap        bool // an unknown user becomes Guest, RID 501
 }

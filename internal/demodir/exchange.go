@@ -2,6 +2,7 @@ package demodir
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -39,10 +40,11 @@ func (c *conn) challenge(negotiate []byte, sicily bool) ([]byte, error) {
 
 // outcome is what a Type 3 came to.
 type outcome struct {
-	who   *account
-	data  string // Windows error code of a failure
-	flags ntlm.Flags
-	gone  bool // the connection ends without an answer
+	who        *account
+	data       string // Windows error code of a failure
+	flags      ntlm.Flags
+	gone       bool // the connection ends without an answer
+	badBinding bool // the channel binding is missing or another connection's
 }
 
 // failure is what a log-in that is over is answered, whatever carried it.
@@ -50,7 +52,7 @@ func (c *conn) failure(o outcome) (res result, failed bool) {
 	switch {
 	case o.data != "":
 		return logonFailed(o.data), true
-	case c.cfg.BadBindings:
+	case c.cfg.BadBindings, o.badBinding:
 		return resultBadBindings, true
 	}
 	return result{}, false
@@ -80,7 +82,22 @@ func (c *conn) finish(p *ntlmPending, authenticate []byte) outcome {
 		return outcome{data: dataInvalidParameter}
 	}
 	data, alive := c.judge(who, err == nil)
+	if data == "" && c.cfg.Bindings && !c.isBound(message) {
+		return outcome{badBinding: true, gone: !alive}
+	}
 	return outcome{who: who, data: data, flags: message.Flags, gone: !alive}
+}
+
+// isBound compares the client's channel binding with the connection's,
+// tls-server-end-point of RFC 5929 4, as LdapEnforceChannelBinding 2 does.
+func (c *conn) isBound(m *ntlm.Authenticate) bool {
+	response, err := m.V2()
+	if err != nil || !c.secure {
+		return false
+	}
+	hash := sha256.Sum256(c.certs.server.Leaf.Raw) // its signature is of ECDSA with SHA-256
+	got, ok := response.AVPairs.ChannelBindings()
+	return ok && got == ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), hash[:]...))
 }
 
 // foreign reports whether a response answers another challenge than this

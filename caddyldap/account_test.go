@@ -1,0 +1,138 @@
+package caddyldap
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+// TestServiceAccountBinds to a controller that enforces channel binding: by NTLM
+// with the binding of its connection, while a relay of a client that sends none
+// is refused there.
+func TestServiceAccountBinds(t *testing.T) {
+	s := startDemo(t, func(c *demodir.Config) { c.Quirks.Bindings = true })
+	for mechanism, want := range map[string]string{"simple": "", "ntlm": ""} {
+		config := demoDirectory(s)
+		config.ServiceAccount.Mechanism = mechanism
+		d, _ := open(t, config, "EXAMPLE")
+		c, _, err := d.service.connection(t.Context())
+		if err != nil {
+			t.Errorf("%s: got %v, want %q", mechanism, err, want)
+			continue
+		}
+		if e, err := c.entry(t.Context(), "DC=example,DC=test", "objectClass"); err != nil || e == nil {
+			t.Errorf("%s: nobody is bound: %v", mechanism, err)
+		}
+	}
+	d, _ := open(t, demoDirectory(s), "EXAMPLE")
+	_, err := logInNTLM(t, d, &ntlm.Client{Domain: "EXAMPLE", User: "alice", Password: "Secr3t-alice"})
+	if identity.KindOf(err) != identity.KindChannelBinding {
+		t.Errorf("a relay without bindings: got %v, want %v", err, identity.KindChannelBinding)
+	}
+}
+
+// TestServiceAccountByNTLMRefused: a wrong secret is everybody's 503 and is not
+// tried again, by NTLM as by name and password.
+func TestServiceAccountByNTLMRefused(t *testing.T) {
+	config := demoDirectory(startDemo(t, nil))
+	config.ServiceAccount.Mechanism, config.ServiceAccount.Secret = "ntlm", "wrong-Secr3t"
+	d, _ := open(t, config, "EXAMPLE")
+	for range 2 {
+		if _, _, err := d.service.connection(t.Context()); identity.KindOf(err) != identity.KindServiceAccount {
+			t.Errorf("got %v, want %v", err, identity.KindServiceAccount)
+		}
+	}
+}
+
+// TestEndPointHash: RFC 5929 4.1.
+func TestEndPointHash(t *testing.T) {
+	elliptical, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rivest, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sha256Sum := func(b []byte) []byte { sum := sha256.Sum256(b); return sum[:] }
+	sha384Sum := func(b []byte) []byte { sum := sha512.Sum384(b); return sum[:] }
+	sha512Sum := func(b []byte) []byte { sum := sha512.Sum512(b); return sum[:] }
+	for _, c := range []struct {
+		algorithm x509.SignatureAlgorithm
+		key       any
+		want      func([]byte) []byte
+	}{
+		{x509.SHA256WithRSA, rivest, sha256Sum},
+		{x509.SHA384WithRSA, rivest, sha384Sum},
+		{x509.SHA512WithRSAPSS, rivest, sha512Sum},
+		{x509.ECDSAWithSHA256, elliptical, sha256Sum},
+		{x509.ECDSAWithSHA384, elliptical, sha384Sum},
+		{x509.ECDSAWithSHA512, elliptical, sha512Sum},
+	} {
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "dc1"}, SignatureAlgorithm: c.algorithm,
+			NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour),
+		}
+		var raw []byte
+		var err error
+		if key, ok := c.key.(*rsa.PrivateKey); ok {
+			raw, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		} else {
+			raw, err = x509.CreateCertificate(rand.Reader, template, template, &elliptical.PublicKey, elliptical)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate, err := x509.ParseCertificate(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := endPointHash(certificate), c.want(raw); string(got) != string(want) {
+			t.Errorf("%v: got %x, want %x", c.algorithm, got, want)
+		}
+	}
+	sha1 := &x509.Certificate{SignatureAlgorithm: x509.SHA1WithRSA, Raw: []byte("old")}
+	if got := endPointHash(sha1); string(got) != string(sha256Sum(sha1.Raw)) {
+		t.Errorf("SHA-1: got %x, want SHA-256", got)
+	}
+}
+
+// TestKerberosFailures: what the centre or the machine is to blame for is tried
+// elsewhere; what the account is to blame for is not tried again.
+func TestKerberosFailures(t *testing.T) {
+	for cause, want := range map[error]identity.Kind{
+		krb.ErrClock: identity.KindUnavailable, krb.ErrUnreachable: identity.KindUnavailable,
+		krb.ErrRefused: identity.KindServiceAccount, krb.ErrCredential: identity.KindServiceAccount,
+		krb.ErrImpostor: identity.KindProtocol, krb.ErrMalformed: identity.KindProtocol,
+	} {
+		if got := identity.KindOf(explainKerberos(cause)); got != want {
+			t.Errorf("%v: got %v, want %v", cause, got, want)
+		}
+	}
+}
+
+// TestKerberosWithoutKDC: a service account by ticket where nothing listens on
+// port 88 is a server's trouble and leaves the account alone.
+func TestKerberosWithoutKDC(t *testing.T) {
+	config := demoDirectory(startDemo(t, nil))
+	config.ServiceAccount.Mechanism = "kerberos"
+	config.ServiceAccount.Name = "svc-web@EXAMPLE.TEST"
+	d, _ := open(t, config, "EXAMPLE")
+	_, _, err := d.service.connection(t.Context())
+	if identity.KindOf(err) != identity.KindUnavailable || !d.service.until.IsZero() {
+		t.Errorf("got %v, resting until %v, want %v and no rest", err, d.service.until, identity.KindUnavailable)
+	}
+}
