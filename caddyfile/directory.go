@@ -29,6 +29,8 @@ func directoryWords() words[directory] {
 		"starttls":           {usage: "starttls", parse: readStartTLS},
 		"insecure_plaintext": {usage: "insecure_plaintext", parse: readInsecurePlaintext},
 		"service_account":    {usage: accountUsage, least: 1, most: 3, block: true, parse: readServiceAccount},
+		"attributes":         {usage: "attributes <ldap-attribute>…", least: 1, most: -1, many: true, parse: readAttributes},
+		"map":                {usage: mapUsage, needsBlock: true, parse: readMap},
 		"timeout":            {usage: "timeout { dial, request }", needsBlock: true, parse: readTimeout},
 		"verify":             {usage: "verify <verifier>", least: 1, most: -1, many: true, block: true, parse: readVerify},
 	}

@@ -34,6 +34,11 @@ const ldapUsage = "ldap <NAME> { … }"
 //			ccache <file>
 //			krb5_conf <file>
 //		}
+//		attributes <ldap-attribute>…
+//		map {
+//			fallback <role>…
+//			<attribute> <expression> <role>…
+//		}
 //		timeout {
 //			dial <duration>
 //			request <duration>

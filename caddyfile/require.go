@@ -11,7 +11,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
-const requireUsage = "require valid-user, require user|group|sid <name>… or require all|any { … }"
+const requireUsage = "require valid-user, require user|group|sid|role <name>…, require attribute <name> <value> or require all|any { … }"
 
 // ruleWords are the words after require, and the lines of its blocks.
 func ruleWords() words[policy.Rule] {
@@ -20,6 +20,8 @@ func ruleWords() words[policy.Rule] {
 		"user":       {usage: "user <name>…", least: 1, most: -1, parse: ruleUser},
 		"group":      {usage: "group <name>…", least: 1, most: -1, parse: ruleGroup},
 		"sid":        {usage: "sid <S-1-…>…", least: 1, most: -1, parse: ruleSID},
+		"role":       {usage: "role <role>…", least: 1, most: -1, parse: ruleRole},
+		"attribute":  {usage: "attribute <name> <value>", least: 2, most: 2, parse: ruleAttribute},
 		"all":        {usage: "all { … }", needsBlock: true, parse: ruleAll},
 		"any":        {usage: "any { … }", needsBlock: true, parse: ruleAny},
 		"none":       {usage: "none { … }", needsBlock: true, parse: ruleNone},
@@ -29,10 +31,12 @@ func ruleWords() words[policy.Rule] {
 // parseRequire reads the directive:
 //
 //	require [<matcher>] valid-user
-//	require [<matcher>] user|group|sid <name>…
+//	require [<matcher>] user|group|sid|role <name>…
+//	require [<matcher>] attribute <name> <value>
 //	require [<matcher>] all|any {
 //		valid-user
-//		user|group|sid <name>…
+//		user|group|sid|role <name>…
+//		attribute <name> <value>
 //		all|any { … }
 //		none { … }       # in all only
 //	}
@@ -120,6 +124,16 @@ func ruleGroup(r *policy.Rule, l line) error {
 func ruleSID(r *policy.Rule, l line) (err error) {
 	r.SID, err = readList(l)
 	return err
+}
+
+func ruleRole(r *policy.Rule, l line) (err error) {
+	r.Role, err = readList(l)
+	return err
+}
+
+func ruleAttribute(r *policy.Rule, l line) error {
+	r.Attribute = &policy.Attribute{Name: l.args[0].Text, Value: l.args[1].Text}
+	return nil
 }
 
 func ruleAll(r *policy.Rule, l line) (err error) {

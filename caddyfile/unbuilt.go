@@ -7,7 +7,7 @@ package caddyfile
 func unbuilt(in string) []string {
 	switch in {
 	case "ldap", "directory":
-		return []string{"discover", "bind_as", "user", "group", "attributes", "map", "cache", "pool"}
+		return []string{"discover", "bind_as", "user", "group", "cache", "pool"}
 	case "verify":
 		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
 	case "windows_auth":
@@ -16,7 +16,7 @@ func unbuilt(in string) []string {
 			"throttle", "session", "login", "totp",
 		}
 	case "require", "all", "any", "none":
-		return []string{"role", "attribute", "filter"}
+		return []string{"filter"}
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type App struct {
 
 	mu      sync.Mutex
 	adopted map[string]*Directory // by their JSON
+	wanted  []string              // attributes that rules ask about
 	started bool
 	stopped bool
 	logger  *zap.Logger
@@ -85,11 +86,23 @@ func (a *App) Adopt(ctx caddy.Context, d *Directory) (*Directory, error) {
 	if err := d.provision(ctx, a.logger, ""); err != nil {
 		return nil, err
 	}
+	d.want(a.wanted)
 	a.adopted[string(raw)] = d
 	if a.started && !a.stopped {
 		d.start()
 	}
 	return d, nil
+}
+
+// Want has all directories read attributes that a rule asks about. It is called
+// while the configuration loads, before Start.
+func (a *App) Want(attributes []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wanted = append(a.wanted, attributes...)
+	for _, d := range a.all() {
+		d.want(attributes)
+	}
 }
 
 // Start begins the self-tests. A controller that is down stops no start.

@@ -32,6 +32,11 @@ type Directory struct {
 	InsecurePlaintext bool `json:"insecure_plaintext,omitempty"`
 	// The account that searches when there is no user's connection to search on.
 	ServiceAccount *ServiceAccount `json:"service_account,omitempty"`
+	// LDAP attributes that become {http.auth.user.attr.NAME}. Default:
+	// displayName, mail.
+	Attributes []string `json:"attributes,omitempty"`
+	// Which attribute values give which roles.
+	Map *Map `json:"map,omitempty"`
 	// Default: 1.5s to dial, 4s a request.
 	Timeout *Timeout `json:"timeout,omitempty"`
 	// Who decides. Default: bind and relay.
@@ -41,6 +46,8 @@ type Directory struct {
 	key       string
 	dnsDomain string   // configured or from a base DN; may be empty
 	bases     []string // where accounts may be; empty: the whole domain
+	reading   reading
+	mapping   *mapping // nil without a map
 	verifiers []Verifier
 	servers   *servers
 	service   *service // nil without a service account

@@ -100,7 +100,7 @@ func (d *Directory) findBy(ctx context.Context, c *conn, root rootDSE, filter st
 		bases = []string{root.base}
 	}
 	for _, base := range bases {
-		entries, err := c.search(ctx, base, ldap.ScopeWholeSubtree, filter, 2, accountAttributes...)
+		entries, err := c.search(ctx, base, ldap.ScopeWholeSubtree, filter, 2, d.reading.account...)
 		if errors.Is(err, errLimit) || len(entries) > 1 {
 			return nil, identity.Fail(identity.KindAmbiguous, errors.New("several accounts have this name under "+base))
 		}

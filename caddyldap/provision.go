@@ -33,6 +33,7 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 	}
 	d.now = time.Now
 	d.setNames(name)
+	d.setReading()
 	if err := d.setKey(); err != nil {
 		return err
 	}
@@ -79,6 +80,7 @@ func (d *Directory) setNames(name string) {
 // key must not help anybody to guess it.
 func (d *Directory) setKey() error {
 	shown := &Directory{
+		Attributes: d.Attributes, Map: d.Map,
 		Server: d.Server, Domain: d.Domain, DNSDomain: d.DNSDomain, BaseDN: d.BaseDN, TLS: d.TLS,
 		StartTLS: d.StartTLS, InsecurePlaintext: d.InsecurePlaintext, Timeout: d.Timeout, VerifyRaw: d.VerifyRaw,
 	}

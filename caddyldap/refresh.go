@@ -29,7 +29,7 @@ func (d *Directory) Refresh(ctx context.Context, id *identity.Identity) (*identi
 }
 
 func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *identity.Identity) (*identity.Identity, error) {
-	entry, err := again(ctx, c, root, id)
+	entry, err := d.again(ctx, c, root, id)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +50,11 @@ func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *iden
 }
 
 // again finds the account by its SID, which survives renames and moves.
-func again(ctx context.Context, c *conn, root rootDSE, id *identity.Identity) (*ldap.Entry, error) {
+func (d *Directory) again(ctx context.Context, c *conn, root rootDSE, id *identity.Identity) (*ldap.Entry, error) {
 	if id.SID.IsZero() {
-		return c.entry(ctx, id.DN, accountAttributes...)
+		return c.entry(ctx, id.DN, d.reading.account...)
 	}
-	entries, err := bySIDs(ctx, c, root.base, []identity.SID{id.SID}, accountAttributes)
+	entries, err := bySIDs(ctx, c, root.base, []identity.SID{id.SID}, d.reading.account)
 	if err != nil {
 		return nil, err
 	}

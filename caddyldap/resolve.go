@@ -56,6 +56,7 @@ func (d *Directory) account(p person) identity.Account {
 		Mail:        value(p.entry, "mail"),
 		Domain:      d.netBIOS(),
 		DNSDomain:   d.dns(),
+		Details:     d.details(p.entry),
 	}
 	if k.netBIOS != "" {
 		a.Home, a.Domain = k.netBIOS, k.netBIOS

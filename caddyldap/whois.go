@@ -84,7 +84,7 @@ func (d *Directory) fromToken(ctx context.Context, c *conn, root rootDSE) (perso
 			return person{}, guestMapped(sid)
 		}
 	}
-	entries, err := bySIDs(ctx, c, root.base, root.token, nameAttributes)
+	entries, err := bySIDs(ctx, c, root.base, root.token, d.reading.names)
 	if err != nil {
 		return person{}, err
 	}

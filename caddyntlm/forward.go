@@ -135,6 +135,9 @@ func (v *visit) noticeUnfit(header string) {
 
 // isPlaceholder reports whether there is such a placeholder about the user.
 func isPlaceholder(key string) bool {
+	if _, ok := attributeOf(key); ok {
+		return true
+	}
 	anybody := visit{id: new(identity.Identity)}
 	_, known := anybody.placeholder(key)
 	return known

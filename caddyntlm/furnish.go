@@ -63,6 +63,13 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if err := h.settle(directories); err != nil {
 		return err
 	}
+	wanted := h.forwarding.attributes()
+	if h.Require != nil {
+		wanted = append(wanted, h.Require.Attributes()...)
+	}
+	if err := want(ctx, wanted); err != nil {
+		return err
+	}
 	if err := h.loadBypass(ctx); err != nil {
 		return err
 	}

@@ -82,12 +82,18 @@ func (v *visit) placeholder(key string) (any, bool) {
 		return v.id.Mail, true
 	case "groups":
 		return v.groups(), true
+	case "roles":
+		return strings.Join(v.id.Roles(), ","), true
 	case "scheme":
 		return v.scheme.String(), true
 	case "verifier":
 		return v.id.Verifier, true
 	case "rule":
 		return v.rule, true
+	}
+	if name, ok := strings.CutPrefix(word, attributePrefix); ok {
+		values, known := v.id.Attribute(name)
+		return strings.Join(values, ","), known
 	}
 	return nil, false
 }

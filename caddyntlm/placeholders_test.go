@@ -14,7 +14,7 @@ import (
 )
 
 // words are all placeholders about the user.
-var words = []string{"id", "sam", "domain", "logon", "upn", "dn", "sid", "display_name", "mail", "groups", "scheme", "verifier", "rule"}
+var words = []string{"id", "sam", "domain", "logon", "upn", "dn", "sid", "display_name", "mail", "groups", "roles", "scheme", "verifier", "rule"}
 
 // teller answers with every placeholder, one a line.
 func teller(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
@@ -45,6 +45,7 @@ sid=` + d.dir.sid("alice").String() + `
 display_name=The alice
 mail=alice@mail.example.com
 groups=HR,Users
+roles=none
 scheme=ntlm
 verifier=fake
 rule=valid-user
@@ -184,5 +185,30 @@ func TestInnerDoorOfAnotherDirectory(t *testing.T) {
 	d.dial(t).login("alice", "secret-a").want(t, 401, both...)
 	if len(seen) != 2 || seen[1] != false {
 		t.Errorf("got %v, want no identity", seen)
+	}
+}
+
+// TestAttributePlaceholders: known ones have a value, be it empty; an unread one
+// is no placeholder.
+func TestAttributePlaceholders(t *testing.T) {
+	v := &visit{id: identity.New(identity.Account{Details: &identity.Details{
+		Attributes: []identity.Attribute{{Name: "department", Values: []string{"Web", "Ops"}}, {Name: "pager"}},
+		Roles:      []string{"staff", "web"},
+	}}, strings.ToLower)}
+	for key, want := range map[string]any{
+		"http.auth.user.attr.department": "Web,Ops", "http.auth.user.attr.DEPARTMENT": "Web,Ops", "http.auth.user.attr.pager": "",
+		"http.auth.user.roles": "staff,web", "http.auth.user.attr.title": nil, "http.auth.user.attr.": nil,
+	} {
+		got, known := v.placeholder(key)
+		if known != (want != nil) || known && got != want {
+			t.Errorf("%s: got %v, %v, want %v", key, got, known, want)
+		}
+	}
+	for key, want := range map[string]string{
+		"http.auth.user.attr.department": "department", "http.auth.user.attr.ms_ds_x": "ms-ds-x", "http.auth.user.attr.a)(b": "", "http.auth.user.mail": "",
+	} {
+		if got, ok := attributeOf(key); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: got %q, %v, want %q", key, got, ok, want)
+		}
 	}
 }

@@ -124,7 +124,7 @@ func TestPlaceholdersOfPreflight(t *testing.T) {
 	d := newDoor(t, func(d *door) {
 		d.AllowPreflight = true
 		d.inner = append(d.inner, middleware(func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-			for _, word := range []string{"id", "sam", "domain", "logon", "upn", "dn", "sid", "display_name", "mail", "groups", "scheme", "verifier", "rule"} {
+			for _, word := range []string{"id", "sam", "domain", "logon", "upn", "dn", "sid", "display_name", "mail", "groups", "roles", "scheme", "verifier", "rule"} {
 				got, known := answerOf(r.Context()).placeholder(placeholderPrefix + word)
 				seen = append(seen, fmt.Sprint(got, known))
 			}

@@ -40,7 +40,7 @@ func (q *Require) Provision(ctx caddy.Context) error {
 	if q.rule, err = policy.Compile(q.Rule); err != nil {
 		return fmt.Errorf("require: %w", err)
 	}
-	return nil
+	return want(ctx, q.Rule.Attributes())
 }
 
 // ServeHTTP asks the rule about whoever windows_auth let in. Where it let in

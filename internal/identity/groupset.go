@@ -17,8 +17,10 @@ type foldedGroup struct {
 // one record in the process. Questions are answered by binary search.
 type groupSet struct {
 	byName []unique.Handle[foldedGroup]
-	bySID  []uint32 // places in byName, without the groups that have no SID
-	byDN   []uint32 // likewise
+	// places in byName: first of the groups that have a SID, sorted by it, then
+	// of those that have a DN.
+	places []uint32
+	sids   uint32
 }
 
 func newGroupSet(groups []Group, foldDN func(string) string) groupSet {
@@ -39,8 +41,9 @@ func newGroupSet(groups []Group, foldDN func(string) string) groupSet {
 	for i := range all {
 		s.byName[i] = unique.Make(all[i])
 	}
-	s.bySID = order(all, func(g *foldedGroup) string { return g.SID.raw })
-	s.byDN = order(all, func(g *foldedGroup) string { return g.dn })
+	bySID := order(all, func(g *foldedGroup) string { return g.SID.raw })
+	byDN := order(all, func(g *foldedGroup) string { return g.dn })
+	s.places, s.sids = slices.Clip(slices.Concat(bySID, byDN)), uint32(len(bySID))
 	return s
 }
 
@@ -53,18 +56,18 @@ func order(all []foldedGroup, key func(*foldedGroup) string) []uint32 {
 		}
 	}
 	slices.SortStableFunc(places, func(a, b uint32) int { return strings.Compare(key(&all[a]), key(&all[b])) })
-	return slices.Clip(places)
+	return places
 }
 
 func (s *groupSet) hasSID(sid SID) bool {
-	_, found := slices.BinarySearchFunc(s.bySID, sid.raw, func(place uint32, raw string) int {
+	_, found := slices.BinarySearchFunc(s.places[:s.sids], sid.raw, func(place uint32, raw string) int {
 		return strings.Compare(s.byName[place].Value().SID.raw, raw)
 	})
 	return found
 }
 
 func (s *groupSet) hasDN(folded string) bool {
-	_, found := slices.BinarySearchFunc(s.byDN, folded, func(place uint32, dn string) int {
+	_, found := slices.BinarySearchFunc(s.places[s.sids:], folded, func(place uint32, dn string) int {
 		return strings.Compare(s.byName[place].Value().dn, dn)
 	})
 	return found

@@ -25,9 +25,10 @@ type Account struct {
 	DN          string
 	DisplayName string
 	Mail        string
-	Groups      []Group // nested ones and the primary group too, sorted by name
-	Verifier    string  // who proved it
-	Server      string  // the controller that answered, host:port
+	Groups      []Group  // nested ones and the primary group too, sorted by name
+	Details     *Details // nil where the configuration names no attributes and no roles
+	Verifier    string   // who proved it
+	Server      string   // the controller that answered, host:port
 	At          time.Time
 }
 

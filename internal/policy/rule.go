@@ -22,6 +22,10 @@ type Rule struct {
 	Group []string `json:"group,omitempty"`
 	// Accounts with one of these SIDs, or members of a group that has one.
 	SID []string `json:"sid,omitempty"`
+	// Accounts with one of these roles, which the directory's map gives.
+	Role []string `json:"role,omitempty"`
+	// Accounts whose entry has the value.
+	Attribute *Attribute `json:"attribute,omitempty"`
 	// Every one of these rules.
 	All []Rule `json:"all,omitempty"`
 	// At least one of these rules.
@@ -35,7 +39,7 @@ const maxDepth = 16
 
 var (
 	errNothing  = errors.New("a rule says nothing; for everybody with an account write valid_user")
-	errSeveral  = errors.New("a rule holds one of valid_user, user, group, sid, all, any, none, and this one holds several")
+	errSeveral  = errors.New("a rule holds one of valid_user, user, group, sid, role, attribute, all, any, none, and this one holds several")
 	errNone     = errors.New("none stands only inside all: alone it would let everybody else in")
 	errNoneOnly = errors.New("all holds nothing but none: say who may come in, for example with valid-user")
 	errDepth    = errors.New("rules nest too deep")
@@ -71,6 +75,10 @@ func compile(r Rule, depth int) (node, error) {
 		return compileGroups(r.Group)
 	case r.SID != nil:
 		return compileSIDs(r.SID)
+	case r.Role != nil:
+		return compileRoles(r.Role)
+	case r.Attribute != nil:
+		return compileAttribute(*r.Attribute)
 	case r.All != nil:
 		return compileAll(r.All, depth)
 	case r.Any != nil:
@@ -87,7 +95,7 @@ func compile(r Rule, depth int) (node, error) {
 func (r Rule) fields() int {
 	n := 0
 	for _, set := range [...]bool{
-		r.ValidUser, r.User != nil, r.Group != nil, r.SID != nil, r.All != nil, r.Any != nil, r.None != nil,
+		r.ValidUser, r.User != nil, r.Group != nil, r.SID != nil, r.Role != nil, r.Attribute != nil, r.All != nil, r.Any != nil, r.None != nil,
 	} {
 		if set {
 			n++

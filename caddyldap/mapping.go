@@ -1,0 +1,137 @@
+package caddyldap
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// Map gives roles to accounts by their attributes.
+type Map struct {
+	// Roles of whom no line fits.
+	Fallback []string `json:"fallback,omitempty"`
+	// Lines in order: the first that fits gives its roles.
+	Lines []MapLine `json:"lines,omitempty"`
+}
+
+// MapLine is one line of a Map.
+type MapLine struct {
+	// Name of the LDAP attribute.
+	Attribute string `json:"attribute"`
+	// What one of its values must be, as a whole: a text (capitals do not
+	// matter), a pattern with * and ?, or a regular expression as m/…/.
+	Expression string `json:"expression"`
+	// The roles it gives.
+	Role []string `json:"role"`
+}
+
+// mapping is a Map made ready. A nil one gives no roles.
+type mapping struct {
+	fallback []string
+	lines    []mapLine
+}
+
+type mapLine struct {
+	attribute string
+	fits      func(string) bool
+	roles     []string
+}
+
+func (d *Directory) checkMap() error {
+	_, err := d.Map.compile()
+	return err
+}
+
+func (m *Map) compile() (*mapping, error) {
+	if m == nil {
+		return nil, nil
+	}
+	if len(m.Fallback) == 0 && len(m.Lines) == 0 {
+		return nil, errors.New("map gives no roles; write a line such as memberOf CN=Staff,* staff")
+	}
+	compiled := &mapping{fallback: m.Fallback}
+	for _, l := range m.Lines {
+		if !identity.CheckAttribute(l.Attribute) {
+			return nil, fmt.Errorf("map: %q is not the name of an LDAP attribute such as department", l.Attribute)
+		}
+		if len(l.Role) == 0 {
+			return nil, fmt.Errorf("map: %s %s gives no role", l.Attribute, l.Expression)
+		}
+		fits, err := expression(l.Expression)
+		if err != nil {
+			return nil, fmt.Errorf("map: %s %s: %w", l.Attribute, l.Expression, err)
+		}
+		compiled.lines = append(compiled.lines, mapLine{l.Attribute, fits, l.Role})
+	}
+	for _, role := range slices.Concat(append([][]string{m.Fallback}, rolesOf(m.Lines)...)...) {
+		if strings.TrimSpace(role) == "" || strings.Contains(role, ",") {
+			return nil, fmt.Errorf("map: %q cannot be a role: it is empty or holds a comma", role)
+		}
+	}
+	return compiled, nil
+}
+
+func rolesOf(lines []MapLine) [][]string {
+	all := make([][]string, len(lines))
+	for i, l := range lines {
+		all[i] = l.Role
+	}
+	return all
+}
+
+// expression reads what a value must be. A regular expression is RE2, whose
+// time is bounded by the value's length, and fits the whole value: half a match
+// must not make an administrator of anybody.
+func expression(text string) (func(string) bool, error) {
+	switch inner, isRegexp := strings.CutPrefix(text, "m/"); {
+	case text == "":
+		return nil, errors.New("an empty expression, which nothing fits")
+	case isRegexp && (len(inner) < 2 || !strings.HasSuffix(inner, "/")):
+		return nil, errors.New("a regular expression ends with a slash, m/…/, and stands in quotes where it has spaces")
+	case isRegexp:
+		compiled, err := regexp.Compile(`\A(?:` + strings.TrimSuffix(inner, "/") + `)\z`)
+		if err != nil {
+			return nil, err
+		}
+		return compiled.MatchString, nil
+	case strings.ContainsAny(text, "*?"):
+		pattern := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(identity.Fold(text)))
+		compiled, err := regexp.Compile(`(?s)\A` + pattern + `\z`)
+		if err != nil {
+			return nil, err
+		}
+		return func(value string) bool { return compiled.MatchString(identity.Fold(value)) }, nil
+	}
+	folded := identity.Fold(text)
+	return func(value string) bool { return identity.FoldsTo(value, folded) }, nil
+}
+
+// roles are those of the first line that fits an entry, else the fallback.
+func (m *mapping) roles(e *ldap.Entry) []string {
+	if m == nil {
+		return nil
+	}
+	for _, l := range m.lines {
+		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(l.attribute), l.fits) {
+			return l.roles
+		}
+	}
+	return m.fallback
+}
+
+func (m *mapping) attributes() []string {
+	if m == nil {
+		return nil
+	}
+	names := make([]string, len(m.lines))
+	for i, l := range m.lines {
+		names[i] = l.attribute
+	}
+	return names
+}

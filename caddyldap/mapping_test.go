@@ -1,0 +1,122 @@
+package caddyldap
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+// TestMap: features C17 to C21. The first line that fits gives its roles, else
+// the fallback; an expression fits a whole value or not at all.
+func TestMap(t *testing.T) {
+	entry := ldap.NewEntry("CN=Alice", map[string][]string{
+		"department": {"Web", "Straße 7"}, "title": {"Lead Engineer"}, "memberOf": {"CN=Web Users,OU=Groups,DC=example,DC=test"},
+	})
+	for name, c := range map[string]struct {
+		expression string
+		attribute  string
+		fits       bool
+	}{
+		"exact":                  {"Web", "department", true},
+		"other capitals":         {"wEB", "Department", true},
+		"second value":           {"STRASSE 7", "department", false},
+		"sharp s":                {"straße 7", "department", true},
+		"part":                   {"We", "department", false},
+		"glob":                   {"CN=web*,DC=example,DC=test", "memberOf", true},
+		"glob of one letter":     {"w?b", "department", true},
+		"glob in the middle":     {"*", "department", true},
+		"glob is whole":          {"Web*x", "department", false},
+		"glob of a bracket":      {"[W]eb*", "department", false},
+		"glob of a backslash":    {`W\*`, "department", false},
+		"regexp":                 {"m/(Senior|Lead) [A-Z].*/", "title", true},
+		"regexp is whole":        {"m/Lead/", "title", false},
+		"regexp has capitals":    {"m/lead .*/", "title", false},
+		"regexp of two branches": {"m/Nobody|Lead Engineer|x/", "title", true},
+		"half of a branch":       {"m/Lead|Nobody/", "title", false},
+		"absent":                 {"*", "mail", false},
+	} {
+		m, err := (&Map{Fallback: []string{"guest"}, Lines: []MapLine{{c.attribute, c.expression, []string{"hit", "second"}}, {"department", "*", []string{"never"}}}}).compile()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := []string{"hit", "second"}
+		if !c.fits {
+			want = []string{"never"}
+		}
+		if got := m.roles(entry); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	m, err := (&Map{Fallback: []string{"guest"}, Lines: []MapLine{{"mail", "*", []string{"mailer"}}}}).compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.roles(entry); !slices.Equal(got, []string{"guest"}) {
+		t.Errorf("nothing fits: got %q, want the fallback", got)
+	}
+}
+
+// TestAttributesAndRoles of an identity, by each way to log in and after a
+// refresh; what a rule asks about is read too.
+func TestAttributesAndRoles(t *testing.T) {
+	s := startDemo(t, func(c *demodir.Config) {
+		c.Users[0].Attributes = map[string][]string{
+			"department": {"Web", "bad\x00value", "Ops"}, "employeeType": {"staff"}, "jpegPhoto": {"\xff\xd8\xff"},
+		}
+	})
+	config := demoDirectory(s)
+	config.Attributes = []string{"department", "jpegPhoto", "mail", "pager"}
+	config.Map = &Map{Fallback: []string{"guest"}, Lines: []MapLine{{"memberOf", "CN=Staff,*", []string{"web"}}}}
+	d, _ := open(t, config, "EXAMPLE")
+	d.want([]string{"EmployeeType", "department"})
+	byPassword, err := logIn(t, d, "alice", "Secr3t-alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "alice", Password: "Secr3t-alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refreshed, err := d.Refresh(t.Context(), byNTLM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []interface {
+		Attribute(string) ([]string, bool)
+		Roles() []string
+		HasValue(string, string) bool
+	}{byPassword, byNTLM, refreshed} {
+		for name, want := range map[string]string{
+			"department": "Web,Ops", "jpegPhoto": "", "mail": "alice@example.test", "pager": "", "employeetype": "staff", "title": "unknown",
+		} {
+			values, known := id.Attribute(name)
+			if got := strings.Join(values, ","); known && got != want || known != (want != "unknown") {
+				t.Errorf("%s: got %q, %v, want %q", name, got, known, want)
+			}
+		}
+		if got := id.Roles(); !slices.Equal(got, []string{"web"}) {
+			t.Errorf("got roles %q, want web", got)
+		}
+		if !id.HasValue("employeeType", "STAFF") {
+			t.Error("what a rule asks about is not read")
+		}
+	}
+	other, err := logIn(t, d, "svc-web", "Secr3t-svc-web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := other.Roles(); !slices.Equal(got, []string{"guest"}) {
+		t.Errorf("svc-web: got roles %q, want the fallback", got)
+	}
+	plain, _ := open(t, demoDirectory(s), "EXAMPLE")
+	id, err := logIn(t, plain, "alice", "Secr3t-alice")
+	if err != nil || id.Details != nil {
+		t.Errorf("got %v, %v, want no details where none are asked for", id.Details, err)
+	}
+}

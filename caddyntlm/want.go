@@ -1,0 +1,51 @@
+package caddyntlm
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// want has the directories read LDAP attributes that a rule or a forwarded
+// header asks about.
+func want(ctx caddy.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	loaded, err := ctx.App("ldap")
+	if err != nil {
+		return fmt.Errorf("loading the directories: %w", err)
+	}
+	loaded.(*caddyldap.App).Want(names)
+	return nil
+}
+
+// attributePrefix is the beginning of the placeholder of an attribute.
+const attributePrefix = "attr."
+
+// attributeOf is the LDAP attribute that a placeholder asks about, and false
+// where it asks about something else. No attribute has an underscore in its
+// name, so one stands for a dash.
+func attributeOf(key string) (string, bool) {
+	name, ok := strings.CutPrefix(key, placeholderPrefix+attributePrefix)
+	name = strings.ReplaceAll(name, "_", "-")
+	return name, ok && identity.CheckAttribute(name)
+}
+
+// attributes lists those that the forwarded headers ask about.
+func (f *forwarding) attributes() []string {
+	var names []string
+	for _, line := range f.lines {
+		_, _ = caddy.NewEmptyReplacer().ReplaceFunc(line.Value, func(key string, _ any) (any, error) {
+			if name, ok := attributeOf(key); ok {
+				names = append(names, name)
+			}
+			return nil, nil
+		})
+	}
+	return names
+}

@@ -1,0 +1,93 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// Attribute is a requirement on the account's own entry.
+type Attribute struct {
+	// Name of the LDAP attribute.
+	Name string `json:"name"`
+	// Value that one of the attribute's values must be. Capitals do not matter.
+	Value string `json:"value"`
+}
+
+// words is the part that rules about roles and attributes share: they name no
+// groups.
+type words struct{ text string }
+
+func (w words) String() string  { return w.text }
+func (words) namesGroups() bool { return false }
+
+type roles struct {
+	words
+	folded []string
+}
+
+func compileRoles(names []string) (node, error) {
+	r := roles{words: words{quoted("role", names)}}
+	if len(names) == 0 {
+		return nil, errors.New("role names nobody")
+	}
+	for _, name := range names {
+		if err := checkText("role", name); err != nil {
+			return nil, err
+		}
+		r.folded = append(r.folded, identity.Fold(name))
+	}
+	return r, nil
+}
+
+func (r roles) match(id *identity.Identity, _ Scope) (string, bool) {
+	return r.text, slices.ContainsFunc(r.folded, id.HasRole)
+}
+
+type attribute struct {
+	words
+	name, folded string
+}
+
+func compileAttribute(a Attribute) (node, error) {
+	if !identity.CheckAttribute(a.Name) {
+		return nil, fmt.Errorf("attribute %q: not the name of an LDAP attribute such as department", a.Name)
+	}
+	if err := checkText("attribute "+a.Name, a.Value); err != nil {
+		return nil, err
+	}
+	return attribute{words{quoted("attribute", []string{a.Name, a.Value})}, a.Name, identity.Fold(a.Value)}, nil
+}
+
+func (a attribute) match(id *identity.Identity, _ Scope) (string, bool) {
+	return a.text, id.HasValue(a.name, a.folded)
+}
+
+// checkText refuses what can be no value: an empty one, or a placeholder.
+func checkText(word, text string) error {
+	if strings.TrimSpace(text) == "" {
+		return fmt.Errorf("%s: an empty value, which nobody has", word)
+	}
+	if text[0] == '{' && text[len(text)-1] == '}' {
+		return fmt.Errorf("%s %s: placeholders are not replaced in a rule, so nobody would fit; {$VAR} is, when the Caddyfile is read", word, text)
+	}
+	return nil
+}
+
+// Attributes lists the LDAP attributes that the rule asks about, so that
+// directories can be told to read them.
+func (r Rule) Attributes() []string {
+	var names []string
+	if r.Attribute != nil {
+		names = append(names, r.Attribute.Name)
+	}
+	for _, block := range [...][]Rule{r.All, r.Any, r.None} {
+		for _, inner := range block {
+			names = append(names, inner.Attributes()...)
+		}
+	}
+	return names
+}
