@@ -24,6 +24,8 @@ func init() {
 type App struct {
 	// The directories, by NAME.
 	Directories map[string]*Directory `json:"directories,omitempty"`
+	// Log takes the lines of all directories. Default: Caddy's own.
+	Log *zap.Logger `json:"-"`
 
 	mu      sync.Mutex
 	adopted map[string]*Directory // by their JSON
@@ -40,7 +42,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision makes the directories ready. Nothing touches the network.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	if a.logger = a.Log; a.logger == nil {
+		a.logger = ctx.Logger()
+	}
 	a.adopted = make(map[string]*Directory)
 	for _, name := range a.names() {
 		d := a.Directories[name]

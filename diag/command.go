@@ -1,5 +1,6 @@
 // Package diag is the doctor: the subcommands of caddy windows-auth. The
-// demo shows the whole product on a directory inside the process.
+// demo shows the whole product on a directory inside the process; the checks log
+// in at a controller or at a site and say what comes of it.
 package diag
 
 import (
@@ -14,13 +15,13 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "windows-auth",
-		Short: "Windows Authentication: a demo to try it on",
+		Short: "Windows Authentication: a demo to try it on, and checks of users and sites",
 		Long: "Windows Authentication for any site: NTLM and Basic, decided by the\n" +
 			"organisation's own Active Directory or LDAP servers.",
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.SilenceErrors = true
 			cmd.RunE = unknownSubcommand
-			cmd.AddCommand(demoCommand())
+			cmd.AddCommand(demoCommand(), checkUserCommand(), checkSiteCommand())
 		},
 	})
 }

@@ -43,8 +43,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return report(cmd.ErrOrStderr(), &advice{
-		fmt.Errorf("demo takes no argument, and got %q", args[0]), "caddy windows-auth demo --help lists the flags",
+	return exitWith(cmd, &advice{
+		fmt.Errorf("%s takes no argument, and got %q", cmd.Name(), args[0]), "caddy windows-auth " + cmd.Name() + " --help lists the flags",
 	})
 }
 

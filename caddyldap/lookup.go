@@ -1,0 +1,45 @@
+package caddyldap
+
+import (
+	"context"
+	"errors"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// Lookup asks what the directory knows of somebody else, on the connection of
+// whoever has just logged in and with their rights. It proves nothing about
+// anybody and is for the doctor alone. The principal stays open: Resolve or
+// Close is still due. Errors are *identity.Error; KindNotFound where there is no
+// such account.
+func (d *Directory) Lookup(ctx context.Context, p *identity.Principal, name identity.Name) (*identity.Identity, error) {
+	w, ok := p.Evidence().(*witness)
+	if !ok || w.directory != d {
+		return nil, identity.Fail(identity.KindInternal, errors.New("a principal that another directory proved"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	id, err := w.lookup(ctx, name)
+	return id, diagnose(w.conn.server, searching, err)
+}
+
+func (w *witness) lookup(ctx context.Context, name identity.Name) (*identity.Identity, error) {
+	if err := name.Check(); err != nil {
+		return nil, err
+	}
+	if !w.directory.Accepts(name) {
+		return nil, w.directory.foreign(name.Domain)
+	}
+	entry, err := w.directory.find(ctx, w.conn, w.root, name)
+	if err != nil {
+		return nil, err
+	}
+	if entry == nil {
+		return nil, identity.Fail(identity.KindNotFound, errors.New("no account has this log-in name"))
+	}
+	sid, err := sidOf(entry)
+	if err != nil {
+		return nil, err
+	}
+	return w.directory.identify(ctx, w.conn, w.root, person{entry: entry, sid: sid}, "lookup")
+}

@@ -1,0 +1,130 @@
+package diag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// siteCheck is what check-site is asked.
+type siteCheck struct {
+	password
+	user, domain string
+	ca           string
+	insecure     bool
+	verbose      bool
+}
+
+func checkSiteCommand() *cobra.Command {
+	check := new(siteCheck)
+	cmd := &cobra.Command{
+		Use:   "check-site URL",
+		Short: "Log in at a site as a client does, and say which leg fails and why",
+		Long: "Asks for a page without a credential, then with one: by NTLM where --domain is\n" +
+			"given or the name has one, else by Basic. It says what came of each leg. The\n" +
+			"password comes from --password-file, from a prompt, or from standard input.\n\n" +
+			"Exit code 0: the page was served. 1: it was refused. 2: it could not be found out.",
+		Args:          oneURL,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return exitWith(cmd, check.run(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()))
+		},
+	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitWith(cmd, &advice{err, "caddy windows-auth check-site --help lists the flags"})
+	})
+	flags := cmd.Flags()
+	flags.StringVarP(&check.user, "user", "u", "", "log-in name; without one only the offer is shown")
+	flags.StringVarP(&check.given, "password", "p", "", "the password, for everybody on this machine to see")
+	flags.StringVar(&check.file, "password-file", "", "file that holds the password")
+	flags.StringVarP(&check.domain, "domain", "d", "", "NetBIOS domain of the user, and NTLM instead of Basic")
+	flags.StringVar(&check.ca, "ca", "", "PEM file of the authorities to believe")
+	flags.BoolVarP(&check.insecure, "insecure", "k", false, "believe any certificate")
+	flags.BoolVarP(&check.verbose, "verbose", "v", false, "show the page")
+	return cmd
+}
+
+func oneURL(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return exitWith(cmd, &advice{fmt.Errorf("%s takes one URL, and got %d arguments", cmd.Name(), len(args)), "caddy windows-auth check-site https://intranet.example.com/"})
+}
+
+func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, prompt io.Writer) error {
+	target, err := url.Parse(address)
+	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
+		return &advice{fmt.Errorf("%q is no URL of a site", address), "write http://… or https://…"}
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer client.close()
+	client.out, client.target = out, target
+	offer, err := client.offer(ctx)
+	if err != nil || offer == nil || c.user == "" {
+		return err
+	}
+	secret, err := c.read(in, prompt)
+	if err != nil {
+		return err
+	}
+	name := identity.ParseName(c.user)
+	if c.domain != "" {
+		name = identity.Name{Domain: c.domain, User: c.user}
+	}
+	var page *answer
+	if name.Domain != "" {
+		page, err = client.ntlm(ctx, offer, name, secret)
+	} else {
+		page, err = client.basic(ctx, offer, name, secret)
+	}
+	if err != nil {
+		return err
+	}
+	if c.verbose {
+		fmt.Fprintf(out, "\n%s\n", page.body)
+	}
+	return nil
+}
+
+// has reports whether a scheme is among the challenges.
+func has(challenges []string, scheme string) bool {
+	for _, challenge := range challenges {
+		word, _, _ := strings.Cut(challenge, " ")
+		if strings.EqualFold(word, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict says what the last answer means: nil for a page.
+func verdict(a *answer, scheme string) error {
+	advise := func(what, hint string) error {
+		return &no{&advice{fmt.Errorf("%s: %s", a.status, what), hint}}
+	}
+	switch {
+	case a.code < 400:
+		return nil
+	case a.code == http.StatusUnauthorized:
+		return advise(scheme+" was refused", "wrong name or password, or the account may not log in: the site's log names the reason")
+	case a.code == http.StatusForbidden:
+		return advise("authenticated, and no rule lets this user in", "the site's log names the rule and the user's groups")
+	case a.code == http.StatusServiceUnavailable:
+		return &advice{fmt.Errorf("%s: the site cannot ask a domain controller", a.status), "the site's log names the controller and the cure; the password is not to blame"}
+	case a.code == http.StatusRequestEntityTooLarge, a.code == http.StatusBadRequest, a.code == http.StatusRequestHeaderFieldsTooLarge:
+		return &advice{fmt.Errorf("%s: the server, or a proxy before it, does not take this log-in", a.status), "look at limits of headers and at proxies on the way"}
+	}
+	return &advice{errors.New(a.status), "authentication may have gone well, and the application answers so: see the site's log"}
+}

@@ -1,0 +1,208 @@
+package diag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+)
+
+// userCheck is what check-user is asked.
+type userCheck struct {
+	source
+	password
+	user, domain string
+	groups       []string
+	member       string
+	ntlm         bool
+	verbose      bool
+}
+
+func checkUserCommand() *cobra.Command {
+	check := new(userCheck)
+	cmd := &cobra.Command{
+		Use:   "check-user",
+		Short: "Does this password let this user in, and in which groups are they?",
+		Long: "Logs a user in at a domain controller as a site would, and says who that is and\n" +
+			"whether one of the groups is theirs. The password comes from --password-file, from\n" +
+			"a prompt, or from standard input; --password shows it to everybody on the machine.\n" +
+			"A wrong password counts towards the account's lockout.\n\n" +
+			"Exit code 0: authenticated, and in one of the groups where there are any. 1: not so.\n" +
+			"2: it could not be found out.",
+		Args:          noArguments,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return exitWith(cmd, check.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()))
+		},
+	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitWith(cmd, &advice{err, "caddy windows-auth check-user --help lists the flags"})
+	})
+	flags := cmd.Flags()
+	flags.StringVarP(&check.user, "user", "u", "", `log-in name: alice, EXAMPLE\alice or alice@example.com`)
+	flags.StringVarP(&check.given, "password", "p", "", "the password, for everybody on this machine to see")
+	flags.StringVar(&check.file, "password-file", "", "file that holds the password")
+	flags.StringVarP(&check.domain, "domain", "d", "", "NetBIOS domain of the user")
+	flags.StringVarP(&check.address, "address", "a", "", "controller: a host, or ldaps://host/base-dn")
+	flags.StringVar(&check.ca, "ca", "", "PEM file of the authorities to believe, with --address")
+	flags.BoolVarP(&check.insecure, "insecure", "k", false, "believe any certificate, with --address")
+	flags.StringVar(&check.config, "config", "", "Caddyfile or JSON configuration, instead of --address")
+	flags.StringVar(&check.name, "directory", "", "NAME of the ldap block, where the configuration has several")
+	flags.StringArrayVarP(&check.groups, "groups", "g", nil, "groups to look for, with commas between them, or one DN")
+	flags.StringVarP(&check.member, "member", "m", "", "look at another user's groups, with the rights of --user")
+	flags.BoolVar(&check.ntlm, "ntlm", false, "log in by NTLM, as a browser does, instead of a bind by password")
+	flags.BoolVarP(&check.verbose, "verbose", "v", false, "tell all that is known of the user")
+	return cmd
+}
+
+func (c *userCheck) run(ctx context.Context, in io.Reader, out, prompt io.Writer) error {
+	if c.user == "" {
+		return &advice{errors.New("which user?"), `give --user EXAMPLE\alice`}
+	}
+	var rule *policy.Policy
+	if groups := splitGroups(c.groups); len(groups) > 0 {
+		var err error
+		if rule, err = policy.Compile(policy.Rule{Group: groups}); err != nil {
+			return err
+		}
+	}
+	d, done, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	secret, err := c.read(in, prompt)
+	if err != nil {
+		return err
+	}
+	name := identity.ParseName(c.user)
+	if c.domain != "" {
+		name = identity.Name{Domain: c.domain, User: c.user}
+	}
+	id, other, err := c.logIn(ctx, d, name, secret)
+	if id == nil {
+		return c.explain(name, err)
+	}
+	fmt.Fprintf(out, "User %s was authenticated.\n", id.Logon())
+	if err != nil {
+		return judged(&advice{fmt.Errorf("looking up %s: %w", c.member, err), hintOf(err)})
+	}
+	if other != nil {
+		fmt.Fprintf(out, "User %s was found.\n", other.Logon())
+		id = other
+	}
+	if c.verbose {
+		describe(out, id)
+	}
+	return c.judge(out, id, rule, d)
+}
+
+// logIn proves the user and looks up both of those asked about. err beside an
+// identity is about the other one.
+func (c *userCheck) logIn(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret) (id, other *identity.Identity, err error) {
+	p, err := c.prove(ctx, d, name, secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = p.Close() }()
+	var failed error
+	if c.member != "" {
+		other, failed = d.Lookup(ctx, p, identity.ParseName(c.member))
+	}
+	if id, err = d.Resolve(ctx, p); err != nil {
+		return nil, nil, err
+	}
+	return id, other, failed
+}
+
+func (c *userCheck) prove(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret) (*identity.Principal, error) {
+	if !c.ntlm {
+		v := d.PasswordVerifier()
+		if v == nil {
+			return nil, &advice{errors.New("no verifier of this directory takes passwords"), "say --ntlm"}
+		}
+		return v.VerifyPassword(ctx, name, secret)
+	}
+	v := d.NTLMVerifier()
+	if v == nil {
+		return nil, &advice{errors.New("no verifier of this directory takes NTLM"), "leave --ntlm out"}
+	}
+	client := &ntlm.Client{Domain: name.Domain, User: name.User, Password: secret.Reveal()}
+	x, err := v.StartNTLM(ctx, client.Negotiate(), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = x.Close() }()
+	answer, err := client.Authenticate(x.Challenge())
+	if err != nil {
+		return nil, err
+	}
+	return x.Finish(ctx, answer)
+}
+
+// judge says whether one of the groups is the user's.
+func (c *userCheck) judge(out io.Writer, id *identity.Identity, rule *policy.Policy, d *caddyldap.Directory) error {
+	if rule == nil {
+		return nil
+	}
+	decision := rule.Decide(id, policy.Scope{First: d.Name()})
+	if decision.Allow {
+		fmt.Fprintln(out, "User belongs to at least one group.")
+		return nil
+	}
+	return &no{&advice{
+		fmt.Errorf("user %s belongs to none of the groups", id.Logon()),
+		"names of groups are their sAMAccountNames; --verbose lists those of the user",
+	}}
+}
+
+func describe(out io.Writer, id *identity.Identity) {
+	for _, line := range [][2]string{
+		{"SID", id.SID.String()}, {"DN", id.DN}, {"UPN", id.UPN}, {"name", id.DisplayName}, {"mail", id.Mail}, {"controller", id.Server},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(out, "  %-10s %s\n", line[0], line[1])
+		}
+	}
+	for _, g := range id.Groups() {
+		text := g.SID.String()
+		if g.Name != "" {
+			text = fmt.Sprintf("%s  %s  %s", g.Name, g.DN, text)
+		}
+		fmt.Fprintf(out, "  group      %s\n", text)
+	}
+}
+
+// explain words a refusal, with its cure.
+func (c *userCheck) explain(name identity.Name, err error) error {
+	if a, ok := errors.AsType[*advice](err); ok {
+		return a
+	}
+	hint := hintOf(err)
+	if c.address != "" && identity.KindOf(err) == identity.KindTLS {
+		hint += "; here: --ca FILE"
+	}
+	return judged(&advice{fmt.Errorf("user %s was not authenticated: %w", name, err), hint})
+}
+
+// hintOf is the cure that an error knows, or the one that its kind suggests.
+func hintOf(err error) string {
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Hint != "" {
+		return e.Hint
+	}
+	switch identity.KindOf(err) {
+	case identity.KindBadCredentials:
+		return "no controller tells whether the name or the password is wrong; the log-in name (sAMAccountName or UPN) is not the display name"
+	case identity.KindNotFound:
+		return "the account is under none of the base DNs: look at base_dn"
+	}
+	return "docs/troubleshooting.md explains the reason " + identity.KindOf(err).String()
+}

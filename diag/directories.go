@@ -1,0 +1,207 @@
+package diag
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+)
+
+// source says which directory a command asks: an address, or one of a
+// configuration.
+type source struct {
+	address  string
+	ca       string
+	insecure bool
+	config   string
+	name     string
+}
+
+const sourceHint = "give --address ldaps://dc1.example.com, or --config with the file that Caddy uses"
+
+// open makes the directory ready. It must be closed by the function returned.
+func (s *source) open(ctx context.Context) (*caddyldap.Directory, func(), error) {
+	if (s.address == "") == (s.config == "") {
+		return nil, nil, &advice{fmt.Errorf("which directory?"), sourceHint}
+	}
+	inside, cancel := caddy.NewContext(caddy.Context{Context: ctx})
+	app := &caddyldap.App{Log: zap.NewNop()} // what goes wrong is the command's own error
+	d, err := s.find(inside, app)
+	done := func() {
+		_ = app.Cleanup()
+		cancel()
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return d, done, nil
+}
+
+func (s *source) find(ctx caddy.Context, app *caddyldap.App) (*caddyldap.Directory, error) {
+	if s.address != "" {
+		if err := app.Provision(ctx); err != nil {
+			return nil, err
+		}
+		one, err := s.single()
+		if err != nil {
+			return nil, err
+		}
+		return app.Adopt(ctx, one)
+	}
+	document, err := readConfig(s.config)
+	if err != nil {
+		return nil, err
+	}
+	named, own, err := directoriesOf(document)
+	if err != nil {
+		return nil, err
+	}
+	app.Directories = named
+	if err := app.Provision(ctx); err != nil {
+		return nil, err
+	}
+	return s.choose(ctx, app, own)
+}
+
+// choose takes the directory named, else the only one.
+func (s *source) choose(ctx caddy.Context, app *caddyldap.App, own []*caddyldap.Directory) (*caddyldap.Directory, error) {
+	if s.name != "" {
+		return app.Directory(s.name)
+	}
+	switch total := len(app.Directories) + len(own); {
+	case total == 0:
+		return nil, &advice{fmt.Errorf("%s has no ldap block and no windows_auth with servers", s.config), sourceHint}
+	case total > 1:
+		return nil, &advice{fmt.Errorf("%s has %d directories", s.config, total), "choose one by its NAME with --directory"}
+	case len(own) == 1:
+		return app.Adopt(ctx, own[0])
+	}
+	for name := range app.Directories {
+		return app.Directory(name)
+	}
+	return nil, nil // not reached
+}
+
+// single is the directory of an address.
+func (s *source) single() (*caddyldap.Directory, error) {
+	d := &caddyldap.Directory{Server: []caddyldap.Server{{URL: s.address}}}
+	if u, err := caddyldap.ParseServer(s.address); err == nil && !u.TLS {
+		d.StartTLS = true // the password must not travel in the clear
+	}
+	switch {
+	case s.insecure:
+		d.TLS = &caddyldap.TLS{InsecureSkipVerify: true}
+	case s.ca != "":
+		pool, err := json.Marshal(map[string]any{"provider": "file", "pem_files": []string{s.ca}})
+		if err != nil {
+			return nil, err
+		}
+		d.TLS = &caddyldap.TLS{TrustPoolRaw: pool}
+	}
+	return d, nil
+}
+
+// readConfig reads a configuration as Caddy does: JSON as it stands, anything
+// else by the Caddyfile adapter.
+func readConfig(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &advice{err, sourceHint}
+	}
+	if filepath.Ext(path) == ".json" {
+		return text, nil
+	}
+	document, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, map[string]any{"filename": path})
+	return document, err
+}
+
+// directoriesOf finds the directories of a configuration: those of ldap blocks
+// by their NAMEs, and those that sites describe themselves, each once.
+func directoriesOf(document []byte) (named map[string]*caddyldap.Directory, own []*caddyldap.Directory, err error) {
+	var config struct {
+		Apps map[string]json.RawMessage `json:"apps"`
+	}
+	if err := json.Unmarshal(document, &config); err != nil {
+		return nil, nil, err
+	}
+	var app struct {
+		Directories map[string]*caddyldap.Directory `json:"directories"`
+	}
+	if raw := config.Apps["ldap"]; raw != nil {
+		if err := json.Unmarshal(raw, &app); err != nil {
+			return nil, nil, fmt.Errorf("the ldap app: %w", err)
+		}
+	}
+	var http any
+	if raw := config.Apps["http"]; raw != nil {
+		if err := json.Unmarshal(raw, &http); err != nil {
+			return nil, nil, err
+		}
+	}
+	var seen []string
+	err = eachOwn(http, func(raw []byte) error {
+		if slices.Contains(seen, string(raw)) {
+			return nil
+		}
+		seen = append(seen, string(raw))
+		d := new(caddyldap.Directory)
+		own = append(own, d)
+		return json.Unmarshal(raw, d)
+	})
+	return app.Directories, own, err
+}
+
+// eachOwn visits the directories inside windows_auth handlers, wherever those
+// stand.
+func eachOwn(value any, visit func([]byte) error) error {
+	switch value := value.(type) {
+	case []any:
+		for _, inner := range value {
+			if err := eachOwn(inner, visit); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		if value["handler"] == "windows_auth" && value["directory"] != nil {
+			raw, err := json.Marshal(value["directory"])
+			if err != nil {
+				return err
+			}
+			return visit(raw)
+		}
+		for _, inner := range value {
+			if err := eachOwn(inner, visit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// splitGroups reads what --groups holds: names with commas between them, as they
+// were written for PyAuthenNTLM2, or one distinguished name.
+func splitGroups(lists []string) []string {
+	var groups []string
+	for _, list := range lists {
+		if strings.Contains(list, "=") {
+			groups = append(groups, strings.TrimSpace(list))
+			continue
+		}
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				groups = append(groups, name)
+			}
+		}
+	}
+	return groups
+}
