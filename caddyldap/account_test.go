@@ -44,15 +44,21 @@ func TestServiceAccountBinds(t *testing.T) {
 	}
 }
 
-// TestServiceAccountByNTLMRefused: a wrong secret is everybody's 503 and is not
-// tried again, by NTLM as by name and password.
-func TestServiceAccountByNTLMRefused(t *testing.T) {
-	config := demoDirectory(startDemo(t, nil))
-	config.ServiceAccount.Mechanism, config.ServiceAccount.Secret = "ntlm", "wrong-Secr3t"
-	d, _ := open(t, config, "EXAMPLE")
-	for range 2 {
-		if _, _, err := d.service.connection(t.Context()); identity.KindOf(err) != identity.KindServiceAccount {
-			t.Errorf("got %v, want %v", err, identity.KindServiceAccount)
+// TestRefusedAccountRests: a wrong secret is everybody's 503 and is not tried
+// again, or the account would be locked; the right one is tried at once.
+func TestRefusedAccountRests(t *testing.T) {
+	for _, mechanism := range []string{"simple", "ntlm"} {
+		config := demoDirectory(startDemo(t, func(c *demodir.Config) { c.LockoutThreshold = 3 }))
+		config.ServiceAccount.Mechanism, config.ServiceAccount.Secret = mechanism, "wrong-Secr3t"
+		d, _ := open(t, config, "EXAMPLE")
+		for range 5 {
+			if _, _, err := d.service.connection(t.Context()); identity.KindOf(err) != identity.KindServiceAccount {
+				t.Errorf("%s: got %v, want %v", mechanism, err, identity.KindServiceAccount)
+			}
+		}
+		config.ServiceAccount.Secret = "Secr3t-svc-web"
+		if _, _, err := d.service.connection(t.Context()); err != nil {
+			t.Errorf("%s: the right secret after five wrong tries: %v", mechanism, err)
 		}
 	}
 }

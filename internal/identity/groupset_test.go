@@ -67,7 +67,7 @@ func TestIdentityIsSmall(t *testing.T) {
 // TestGroupSet holds the searches to plain loops.
 func TestGroupSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.SampledFrom([]string{"", "a", "A", "b", "ä", "Ä", "long name", "z"})
+		text := rapid.SampledFrom([]string{"", "a", "A", "ab", "AA", "b", "ä", "Ä", "long name", "z"})
 		groups := rapid.SliceOf(rapid.Custom(func(t *rapid.T) Group {
 			g := Group{Name: text.Draw(t, "name"), DN: text.Draw(t, "dn"), Domain: text.Draw(t, "domain")}
 			if n := rapid.IntRange(0, 5).Draw(t, "sid"); n > 0 {
@@ -126,4 +126,19 @@ func BenchmarkQuestions(b *testing.B) {
 			id.InName("GROUP 01234", any)
 		}
 	})
+}
+
+// TestBeginningOfAName is nobody's: HR is not HR Interns, nor a DN another below
+// it, nor a SID one that is longer.
+func TestBeginningOfAName(t *testing.T) {
+	id := New(Account{Groups: []Group{{SID: groupSID(7), Name: "HR Interns", Domain: "EXAMPLE", DN: "CN=HR Interns,DC=example"}}}, Fold)
+	any := func(string) bool { return true }
+	short := groupSID(7)
+	short.raw = short.raw[:len(short.raw)-4]
+	if id.InName("HR", any) || id.InDN("CN=HR INTERNS,DC=EX") || id.InSID(short) {
+		t.Error("a group is found by its beginning")
+	}
+	if !id.InName("HR INTERNS", any) || !id.InDN("CN=HR INTERNS,DC=EXAMPLE") || !id.InSID(groupSID(7)) {
+		t.Error("a group is not found")
+	}
 }
