@@ -46,11 +46,12 @@ var house = map[string][]string{
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
-	"integration":         {"", "integration/lab"},
+	"integration":         {"", "integration/lab", "integration/slapd"},
 	"integration/adapt":   {"", "caddyfile"},
 	"integration/bench":   {},
 	"integration/lab":     {},
 	"integration/mutants": {},
+	"integration/slapd":   {},
 	"integration/soak":    {"", "internal/demodir"},
 }
 

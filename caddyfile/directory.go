@@ -16,6 +16,8 @@ type directory struct {
 	verifiers map[string]caddyfile.Token
 	// plain is the line starttls or insecure_plaintext.
 	plain *caddyfile.Token
+	// bindAs is what follows bind_as.
+	bindAs *caddyfile.Token
 }
 
 // directoryWords are the lines of an ldap block.
@@ -31,6 +33,8 @@ func directoryWords() words[directory] {
 		"service_account":    {usage: accountUsage, least: 1, most: 3, block: true, parse: readServiceAccount},
 		"attributes":         {usage: "attributes <ldap-attribute>…", least: 1, most: -1, many: true, parse: readAttributes},
 		"map":                {usage: mapUsage, needsBlock: true, parse: readMap},
+		"bind_as":            {usage: bindAsUsage, least: 1, most: 2, parse: readBindAs},
+		"user":               {usage: "user { attribute, filter, suffix }", needsBlock: true, parse: readUser},
 		"timeout":            {usage: "timeout { dial, request }", needsBlock: true, parse: readTimeout},
 		"verify":             {usage: "verify <verifier>", least: 1, most: -1, many: true, block: true, parse: readVerify},
 	}
@@ -53,6 +57,11 @@ func (d *directory) finish(word caddyfile.Token) (*caddyldap.Directory, error) {
 			if err := checkAlone(at, &caddyldap.Directory{Server: d.Server[i : i+1]}); err != nil {
 				return nil, err
 			}
+		}
+	}
+	if d.bindAs != nil {
+		if err := d.CheckBindAs(); err != nil {
+			return nil, errorAt(*d.bindAs, "%w", err)
 		}
 	}
 	if d.plain != nil {

@@ -34,6 +34,13 @@ const ldapUsage = "ldap <NAME> { … }"
 //			ccache <file>
 //			krb5_conf <file>
 //		}
+//		bind_as direct|search|absolute|relative
+//		bind_as template <dn with {user}>
+//		user {
+//			attribute <ldap-attribute>
+//			filter <ldap-filter>
+//			suffix <text>
+//		}
 //		attributes <ldap-attribute>…
 //		map {
 //			fallback <role>…

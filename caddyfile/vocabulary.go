@@ -11,6 +11,7 @@ func Words() []string {
 	all = append(all, within("server", serverWords())...)
 	all = append(all, within("service_account", accountWords())...)
 	all = append(all, within("tls", tlsWords())...)
+	all = append(all, within("user", userWords())...)
 	all = append(all, within("timeout", timeoutWords())...)
 	all = append(all, within("verify", verifierWords())...)
 	all = append(all, handlerWords().list()...)

@@ -23,6 +23,7 @@ const maxValues = 100
 // reading is what is asked of accounts beyond the names and the standing that
 // every log-in needs. It is settled before the directory starts.
 type reading struct {
+	login   []string // the attribute of log-in names, where it is not the usual one
 	shown   []string // become attributes of the identity
 	details bool     // more is shown than the default
 	names   []string // read of whoever is in a security context
@@ -33,6 +34,9 @@ type reading struct {
 func (d *Directory) setReading() {
 	d.mapping, _ = d.Map.compile() // CheckStatic has read it before
 	d.reading.shown, d.reading.details = d.Attributes, len(d.Attributes) > 0
+	if d.User != nil && d.User.Attribute != "" {
+		d.reading.login = []string{d.User.Attribute}
+	}
 	if !d.reading.details {
 		d.reading.shown = defaultAttributes
 	}
@@ -41,7 +45,7 @@ func (d *Directory) setReading() {
 
 func (r *reading) settle(mapped []string) {
 	r.names, r.account = slices.Clip(nameAttributes), slices.Clip(accountAttributes)
-	for _, name := range slices.Concat(r.shown, mapped) {
+	for _, name := range slices.Concat(r.shown, mapped, r.login) {
 		r.names, r.account = withName(r.names, name), withName(r.account, name)
 	}
 }

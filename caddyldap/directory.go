@@ -32,6 +32,11 @@ type Directory struct {
 	InsecurePlaintext bool `json:"insecure_plaintext,omitempty"`
 	// The account that searches when there is no user's connection to search on.
 	ServiceAccount *ServiceAccount `json:"service_account,omitempty"`
+	// How a typed name becomes a bind name. Default: direct; search where a
+	// service account stands there and the server is no Active Directory.
+	BindAs *BindAs `json:"bind_as,omitempty"`
+	// How accounts are found.
+	User *User `json:"user,omitempty"`
 	// LDAP attributes that become {http.auth.user.attr.NAME}. Default:
 	// displayName, mail.
 	Attributes []string `json:"attributes,omitempty"`

@@ -14,7 +14,7 @@ import (
 // What is read of accounts and groups.
 var (
 	groupAttributes = []string{"objectSid", "sAMAccountName", "sAMAccountType", "groupType", "cn"}
-	nameAttributes  = append([]string{"uid", "userPrincipalName", "displayName", "mail", "primaryGroupID"}, groupAttributes...)
+	nameAttributes  = append([]string{"uid", "gidNumber", "userPrincipalName", "displayName", "mail", "primaryGroupID"}, groupAttributes...)
 	// Standing and memberships take a controller time to work out, so they are
 	// not asked of every group.
 	accountAttributes = append([]string{
@@ -79,6 +79,9 @@ func escapeBytes(b []byte) string {
 // when there is none. A UPN is looked for as it stands before its first part
 // counts as the account's name, as controllers do.
 func (d *Directory) find(ctx context.Context, c *conn, root rootDSE, n identity.Name) (*ldap.Entry, error) {
+	if d.User != nil && d.User.Attribute != "" {
+		return d.findBy(ctx, c, root, "("+d.User.Attribute+"="+ldap.EscapeFilter(n.User)+")")
+	}
 	user, suffix, isUPN := n.UPN()
 	if isUPN && n.Domain == "" {
 		e, err := d.findBy(ctx, c, root, "(userPrincipalName="+ldap.EscapeFilter(n.User)+")")
@@ -95,11 +98,10 @@ func (d *Directory) find(ctx context.Context, c *conn, root rootDSE, n identity.
 }
 
 func (d *Directory) findBy(ctx context.Context, c *conn, root rootDSE, filter string) (*ldap.Entry, error) {
-	bases := d.bases
-	if len(bases) == 0 {
-		bases = []string{root.base}
+	if d.User != nil && d.User.Filter != "" {
+		filter = "(&" + filter + d.User.Filter + ")"
 	}
-	for _, base := range bases {
+	for _, base := range d.basesOf(root) {
 		entries, err := c.search(ctx, base, ldap.ScopeWholeSubtree, filter, 2, d.reading.account...)
 		if errors.Is(err, errLimit) || len(entries) > 1 {
 			return nil, identity.Fail(identity.KindAmbiguous, errors.New("several accounts have this name under "+base))

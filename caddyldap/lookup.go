@@ -19,18 +19,22 @@ func (d *Directory) Lookup(ctx context.Context, p *identity.Principal, name iden
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	id, err := w.lookup(ctx, name)
-	return id, diagnose(w.conn.server, searching, err)
-}
-
-func (w *witness) lookup(ctx context.Context, name identity.Name) (*identity.Identity, error) {
 	if err := name.Check(); err != nil {
 		return nil, err
 	}
-	if !w.directory.Accepts(name) {
-		return nil, w.directory.foreign(name.Domain)
+	if !d.Accepts(name) {
+		return nil, d.foreign(name.Domain)
 	}
-	entry, err := w.directory.find(ctx, w.conn, w.root, name)
+	var id *identity.Identity
+	err := w.look(ctx, func(c *conn, root rootDSE) (err error) {
+		id, err = d.lookup(ctx, c, root, name)
+		return err
+	})
+	return id, err
+}
+
+func (d *Directory) lookup(ctx context.Context, c *conn, root rootDSE, name identity.Name) (*identity.Identity, error) {
+	entry, err := d.find(ctx, c, root, name)
 	if err != nil {
 		return nil, err
 	}
@@ -41,5 +45,5 @@ func (w *witness) lookup(ctx context.Context, name identity.Name) (*identity.Ide
 	if err != nil {
 		return nil, err
 	}
-	return w.directory.identify(ctx, w.conn, w.root, person{entry: entry, sid: sid}, "lookup")
+	return d.identify(ctx, c, root, person{entry: entry, sid: sid}, "lookup")
 }

@@ -80,7 +80,7 @@ func (d *Directory) setNames(name string) {
 // key must not help anybody to guess it.
 func (d *Directory) setKey() error {
 	shown := &Directory{
-		Attributes: d.Attributes, Map: d.Map,
+		Attributes: d.Attributes, Map: d.Map, BindAs: d.BindAs, User: d.User,
 		Server: d.Server, Domain: d.Domain, DNSDomain: d.DNSDomain, BaseDN: d.BaseDN, TLS: d.TLS,
 		StartTLS: d.StartTLS, InsecurePlaintext: d.InsecurePlaintext, Timeout: d.Timeout, VerifyRaw: d.VerifyRaw,
 	}

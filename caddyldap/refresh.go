@@ -20,12 +20,12 @@ func (d *Directory) Refresh(ctx context.Context, id *identity.Identity) (*identi
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	c, root, err := d.service.connection(ctx)
-	if err != nil {
-		return nil, err
-	}
-	fresh, err := d.refresh(ctx, c, root, id)
-	return fresh, diagnose(c.server, searching, err)
+	var fresh *identity.Identity
+	err := d.service.do(ctx, func(c *conn, root rootDSE) (err error) {
+		fresh, err = d.refresh(ctx, c, root, id)
+		return err
+	})
+	return fresh, err
 }
 
 func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *identity.Identity) (*identity.Identity, error) {

@@ -22,8 +22,12 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	id, err := d.identify(ctx, w.conn, w.root, w.person, p.Verifier())
-	return id, claimedBy(p.Claimed(), diagnose(w.conn.server, searching, err))
+	var id *identity.Identity
+	err := w.look(ctx, func(c *conn, root rootDSE) (err error) {
+		id, err = d.identify(ctx, c, root, w.person, p.Verifier())
+		return err
+	})
+	return id, claimedBy(p.Claimed(), err)
 }
 
 // identify makes the identity of a person whose entry is at hand.
@@ -32,6 +36,9 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 		return nil, err
 	}
 	if err := d.within(p.entry.DN); err != nil {
+		return nil, err
+	}
+	if err := d.fits(ctx, c, p.entry.DN); err != nil {
 		return nil, err
 	}
 	groups, err := d.groups(ctx, c, root, p)
@@ -66,6 +73,9 @@ func (d *Directory) account(p person) identity.Account {
 	}
 	if a.SAM == "" {
 		a.SAM = value(p.entry, "uid")
+	}
+	if d.User != nil && d.User.Attribute != "" {
+		a.SAM = value(p.entry, d.User.Attribute)
 	}
 	if a.UPN == "" && a.DNSDomain != "" && !p.sid.IsZero() {
 		a.UPN = a.SAM + "@" + a.DNSDomain // the implicit one, [MS-ADTS] 5.1.1.1.1

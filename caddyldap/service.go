@@ -70,6 +70,22 @@ func (s *service) connection(ctx context.Context) (*conn, rootDSE, error) {
 	}
 }
 
+// do asks something on the account's connection. A connection that its server has
+// cut meanwhile shows when it is asked: that is nobody's trouble, and a new one is
+// asked instead, once.
+func (s *service) do(ctx context.Context, act func(c *conn, root rootDSE) error) error {
+	for again := true; ; again = false {
+		c, root, err := s.connection(ctx)
+		if err != nil {
+			return err
+		}
+		err = act(c, root)
+		if err == nil || !again || !c.lost() || ctx.Err() != nil {
+			return diagnose(c.server, searching, err)
+		}
+	}
+}
+
 func (s *service) failure() error {
 	if s.err == nil {
 		return identity.Fail(identity.KindUnavailable, errors.New("the directory is closed"))

@@ -48,11 +48,15 @@ func (b *Bind) verify(ctx context.Context, name identity.Name, password identity
 	if err := d.nameDomain(ctx); err != nil {
 		return nil, err
 	}
-	c, err := d.bind(ctx, bindName(name, d.netBIOS(), d.dns()), password)
+	targets, err := d.bindTargets(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return d.whois(ctx, c, name, nameBind)
+	c, target, err := d.bindByName(ctx, targets, password)
+	if err != nil {
+		return nil, err
+	}
+	return d.whoisBound(ctx, c, name, target)
 }
 
 // bind connects and binds by name and password. Each bind has a connection of

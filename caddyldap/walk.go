@@ -38,6 +38,11 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 		found[identity.Fold(primary.DN)] = primary
 		level = append(level, primary.DN)
 	}
+	posix, err := posixGroups(ctx, c, root, p, found)
+	if err != nil {
+		return nil, err
+	}
+	level = append(level, posix...)
 	for range maxLevels {
 		if level, err = parents(ctx, c, root, level, found); err != nil {
 			return nil, err

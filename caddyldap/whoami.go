@@ -28,6 +28,9 @@ func (w *witness) fromWhoAmI(ctx context.Context, claimed identity.Name, verifie
 			Hint: "the server cannot say whom it let in by NTLM: write verify bind alone",
 		}
 	}
+	if w.bound != "" {
+		return w.read(ctx, w.bound)
+	}
 	return w.found(w.directory.find(ctx, w.conn, w.root, claimed))
 }
 
@@ -38,7 +41,7 @@ func (w *witness) fromAuthzID(ctx context.Context, authzID string) (*ldap.Entry,
 	case text == "":
 		return nil, identity.Fail(identity.KindGuestMapped, errors.New("the server says that nobody is bound"))
 	case strings.EqualFold(form, "dn"):
-		return w.found(w.conn.entry(ctx, text, accountAttributes...))
+		return w.read(ctx, text)
 	case strings.EqualFold(form, "u"):
 		name := identity.ParseName(text)
 		if name.Domain != "" && !w.directory.isOwn(name.Domain) {
@@ -47,6 +50,27 @@ func (w *witness) fromAuthzID(ctx context.Context, authzID string) (*ldap.Entry,
 		return w.found(w.directory.find(ctx, w.conn, w.root, name))
 	}
 	return nil, identity.Fail(identity.KindProtocol, fmt.Errorf("the server says %.300q is bound", authzID))
+}
+
+// read reads the entry of whoever was let in. Many a directory of Unix lets a
+// user read less than that, and the service account more.
+func (w *witness) read(ctx context.Context, dn string) (*ldap.Entry, error) {
+	var e *ldap.Entry
+	err := w.look(ctx, func(c *conn, _ rootDSE) (err error) {
+		e, err = c.entry(ctx, dn, w.directory.reading.account...)
+		return err
+	})
+	return w.found(e, err)
+}
+
+// look looks something up: on the connection of whoever was let in in Active
+// Directory, where everybody may read what is needed; elsewhere on the service
+// account's, where there is one.
+func (w *witness) look(ctx context.Context, act func(*conn, rootDSE) error) error {
+	if w.root.ad || w.directory.service == nil {
+		return diagnose(w.conn.server, searching, act(w.conn, w.root))
+	}
+	return w.directory.service.do(ctx, act)
 }
 
 func (w *witness) found(e *ldap.Entry, err error) (*ldap.Entry, error) {

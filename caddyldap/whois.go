@@ -17,6 +17,7 @@ type witness struct {
 	conn      *conn
 	root      rootDSE
 	person    person
+	bound     string // the DN that a bind has proven, where it was by one
 }
 
 // person is an account entry and the groups known so far.
@@ -40,7 +41,23 @@ func (w *witness) Close() error {
 // directory's is refused: OTHER\alice with alice's password passes at many a
 // controller, and whoever that is, they do not claim to be our alice.
 func (d *Directory) whois(ctx context.Context, c *conn, claimed identity.Name, verifier string) (*identity.Principal, error) {
+	return (&witness{directory: d, conn: c}).prove(ctx, claimed, verifier)
+}
+
+// whoisBound is whois after a bind by a typed name. Where that stood for a DN,
+// the DN says whose directory it is of, and not the beginning of it before a
+// backslash, which escapes a letter there.
+func (d *Directory) whoisBound(ctx context.Context, c *conn, typed identity.Name, target bindTarget) (*identity.Principal, error) {
 	w := &witness{directory: d, conn: c}
+	if target.dn {
+		w.bound = target.name
+	}
+	return w.prove(ctx, typed, nameBind)
+}
+
+// prove makes the Principal, or closes the connection.
+func (w *witness) prove(ctx context.Context, claimed identity.Name, verifier string) (*identity.Principal, error) {
+	c := w.conn
 	if err := w.ask(ctx, claimed, verifier); err != nil {
 		c.close()
 		return nil, diagnose(c.server, searching, err)
@@ -57,7 +74,7 @@ func (w *witness) ask(ctx context.Context, claimed identity.Name, verifier strin
 	if err := w.directory.learn(ctx, w.conn, w.root); err != nil {
 		return err
 	}
-	if claimed.Domain != "" && !w.directory.isOwn(claimed.Domain) {
+	if w.bound == "" && claimed.Domain != "" && !w.directory.isOwn(claimed.Domain) {
 		return w.directory.foreign(claimed.Domain)
 	}
 	if len(w.root.token) > 0 {

@@ -1,0 +1,155 @@
+// Package slapd runs Debian's OpenLDAP server on loopback for tests: a small
+// organisation with the kinds of groups that Unix directories have. It needs what
+// make deps installs.
+package slapd
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/template"
+	"time"
+)
+
+//go:embed slapd.conf.tmpl people.ldif
+var files embed.FS
+
+// Base is where everything is.
+const Base = "dc=example,dc=org"
+
+// Passwords are Secr3t- and the uid; those of the services likewise.
+const (
+	// Service is the account that may read everything.
+	Service         = "cn=svc-web,ou=services," + Base
+	ServicePassword = "Secr3t-svc-web"
+
+	admin         = "cn=admin," + Base
+	adminPassword = "Secr3t-admin"
+)
+
+// Server is a running slapd.
+type Server struct {
+	// LDAPS is its URL.
+	LDAPS string
+	// CA is the PEM file of the authority behind its certificate.
+	CA string
+
+	process *exec.Cmd
+	ended   chan error
+}
+
+// Start runs a server in a folder of its own, with its data.
+func Start(dir string) (*Server, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{LDAPS: fmt.Sprintf("ldaps://127.0.0.1:%d", port), CA: filepath.Join(dir, "ca.pem")}
+	if err := writeCertificates(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		return nil, err
+	}
+	if err := writeConfig(dir); err != nil {
+		return nil, err
+	}
+	return s, s.run(dir)
+}
+
+func (s *Server) run(dir string) error {
+	log, err := os.Create(filepath.Join(dir, "slapd.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	// -d keeps it in the foreground, where it dies with us.
+	s.process = exec.Command("/usr/sbin/slapd", "-f", filepath.Join(dir, "slapd.conf"), "-h", s.LDAPS, "-d", "none")
+	s.process.Stdout, s.process.Stderr = log, log
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.process.Start(); err != nil {
+		return fmt.Errorf("starting slapd, which make deps installs: %w", err)
+	}
+	s.ended = make(chan error, 1)
+	go func() { s.ended <- s.process.Wait() }()
+	if err := s.fill(dir); err != nil {
+		said, _ := os.ReadFile(log.Name())
+		return errors.Join(fmt.Errorf("%w\n%s", err, said), s.Close())
+	}
+	return nil
+}
+
+// fill waits for the server and gives it its entries, by ldapadd: the memberOf
+// overlay sees what comes over the wire alone.
+func (s *Server) fill(dir string) error {
+	people, err := files.ReadFile("people.ldif")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	address := strings.TrimPrefix(s.LDAPS, "ldaps://")
+	for {
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			_ = nc.Close()
+			break
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("slapd does not answer: %w", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	add := exec.CommandContext(ctx, "ldapadd", "-x", "-H", s.LDAPS, "-D", admin, "-w", adminPassword)
+	add.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.CA)
+	add.Stdin = strings.NewReader(string(people))
+	if out, err := add.CombinedOutput(); err != nil {
+		return fmt.Errorf("ldapadd: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// Close ends the server and waits for it.
+func (s *Server) Close() error {
+	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(10 * time.Second):
+		_ = s.process.Process.Kill()
+		<-s.ended
+	}
+	s.ended <- nil // for another Close
+	return nil
+}
+
+func writeConfig(dir string) error {
+	text, err := template.ParseFS(files, "slapd.conf.tmpl")
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "slapd.conf"), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(text.Execute(file, map[string]string{
+		"Dir": dir, "Base": Base, "Admin": admin, "AdminPassword": adminPassword, "Service": Service,
+	}), file.Close())
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

@@ -1,0 +1,114 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
+)
+
+// openLDAP runs a slapd until the test ends.
+func openLDAP(t *testing.T) *slapd.Server {
+	t.Helper()
+	server, err := slapd.Start(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// people is a site of an OpenLDAP directory.
+func people(t *testing.T, server *slapd.Server, words, rules string) *site {
+	t.Helper()
+	return start(t, siteConfig{
+		Servers: server.LDAPS, CA: server.CA, LDAP: words + "\nverify bind",
+		Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n" + rules + "\n\t}\n\trespond \"{http.auth.user.id}|{http.auth.user.dn}|{http.auth.user.groups}\"\n",
+	})
+}
+
+const (
+	serviceWords = "service_account " + slapd.Service + " " + slapd.ServicePassword
+	bothBases    = "base_dn ou=people," + slapd.Base + " ou=partners," + slapd.Base
+	ben          = `cn=Ben \"B\" Böhm\, Jr.,ou=people,` + slapd.Base
+)
+
+// TestBindAs: each way in which a typed name becomes a bind name, right and wrong
+// (features C5 to C11, C15, E1).
+func TestBindAs(t *testing.T) {
+	server := openLDAP(t)
+	for _, c := range []struct {
+		name, words, user, password string
+		status                      int
+		id, reason                  string
+	}{
+		{"template", "bind_as template uid={user},ou=people," + slapd.Base, "anna", "Secr3t-anna", 200, "anna", ""},
+		{"template wrong", "bind_as template uid={user},ou=people," + slapd.Base, "anna", "wrong", 401, "", "bad_credentials"},
+		{"template injected", "bind_as template uid={user},ou=people," + slapd.Base, "paul,ou=partners," + slapd.Base + "+uid=x", "Secr3t-paul", 401, "", "bad_credentials"},
+		{"template foreign", "bind_as template uid={user},ou=people," + slapd.Base, `OTHER\anna`, "Secr3t-anna", 401, "", "identity_mismatch"},
+		{"template own", "bind_as template uid={user},ou=people," + slapd.Base, `EXAMPLE\ANNA`, "Secr3t-anna", 200, "anna", ""},
+		{"absolute", "bind_as absolute\n" + bothBases, ben, "Secr3t-ben", 200, "ben", ""},
+		{"absolute elsewhere", "bind_as absolute\nbase_dn ou=partners," + slapd.Base, ben, "Secr3t-ben", 401, "", "not_found"},
+		{"absolute no DN", "bind_as absolute", "ben", "Secr3t-ben", 401, "", "bad_credentials"},
+		{"absolute wrong", "bind_as absolute", ben, "wrong", 401, "", "bad_credentials"},
+		{"relative", "bind_as relative\n" + bothBases, "uid=paul", "Secr3t-paul", 200, "paul", ""},
+		{"relative in the first", "bind_as relative\n" + bothBases, "uid=anna", "Secr3t-anna", 200, "anna", ""},
+		{"relative nowhere", "bind_as relative\n" + bothBases, "uid=nobody", "x", 401, "", "bad_credentials"},
+		{"search", "bind_as search\n" + bothBases + "\n" + serviceWords, "paul", "Secr3t-paul", 200, "paul", ""},
+		{"search by default", bothBases + "\n" + serviceWords, "anna", "Secr3t-anna", 200, "anna", ""},
+		{"search for a DN with quotes", serviceWords, "ben", "Secr3t-ben", 200, "ben", ""},
+		{"search wrong", serviceWords, "anna", "wrong", 401, "", "bad_credentials"},
+		{"search nobody", serviceWords, "nobody", "x", 401, "", "bad_credentials"},
+		{"search injected", serviceWords, "ann*", "Secr3t-anna", 401, "", "bad_credentials"},
+		{"search injected more", serviceWords, "x)(uid=anna", "Secr3t-anna", 401, "", "bad_credentials"},
+		{"search ambiguous", serviceWords, "twin", "Secr3t-twin", 401, "", "ambiguous"},
+		{"search another attribute", "user {\nattribute mail\n}\n" + serviceWords, "ANNA@example.org", "Secr3t-anna", 200, "anna@example.org", ""},
+		{"search with a filter", "user {\nfilter (employeeType=staff)\n}\n" + serviceWords, "anna", "Secr3t-anna", 200, "anna", ""},
+		{"search filtered out", "user {\nfilter (employeeType=staff)\n}\n" + serviceWords, "ben", "Secr3t-ben", 401, "", "bad_credentials"},
+		{"template filtered out", "user {\nfilter (employeeType=partner)\n}\nbind_as template uid={user},ou=people," + slapd.Base, "anna", "Secr3t-anna", 401, "", "not_found"},
+		{"direct with a DN", "bind_as direct", "anna", "Secr3t-anna", 401, "", "bad_credentials"},
+		{"empty password", serviceWords, "anna", "", 401, "", "empty_password"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := people(t, server, c.words, "")
+			got := curl(t, "--basic", "-u", c.user+":"+c.password, s.HTTP+"/")
+			id, _, _ := strings.Cut(got.Body, "|")
+			if got.Status != c.status || c.status == 200 && id != c.id || s.reason(t) != c.reason {
+				t.Errorf("got %d %s, reason %s, want %d %s %s\n%s", got.Status, got.Body, s.reason(t), c.status, c.id, c.reason, s.refusal(t).text("error"))
+			}
+		})
+	}
+}
+
+// TestGroupsOfOpenLDAP: nested and circular groupOfNames, groupOfUniqueNames,
+// posixGroup by name and by number.
+func TestGroupsOfOpenLDAP(t *testing.T) {
+	server := openLDAP(t)
+	for rule, in := range map[string]map[string]bool{
+		"require group staff":                                  {"anna": true, "ben": false},
+		"require group everybody":                              {"anna": true, "paul": false},
+		"require group circle":                                 {"anna": true, "ben": false},
+		"require group unique":                                 {"ben": true, "anna": false},
+		"require group unix":                                   {"anna": true, "ben": false},
+		"require group primary":                                {"anna": true, "ben": false},
+		"require group cn=everybody,ou=groups," + slapd.Base:   {"anna": true, "ben": false},
+		"require attribute employeeType CONTRACTOR":            {"ben": true, "anna": false},
+		"require all {\nvalid-user\nnone {\ngroup staff\n}\n}": {"ben": true, "anna": false},
+		"require user `" + ben + "`":                           {"ben": true, "anna": false},
+		"require user anna":                                    {"anna": true, "ben": false},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			s := people(t, server, serviceWords, "\t\t"+rule)
+			for user, want := range in {
+				got := curl(t, "--basic", "-u", user+":Secr3t-"+user, s.HTTP+"/")
+				if (got.Status == 200) != want || got.Status != 200 && got.Status != 403 {
+					t.Errorf("%s: got %d %s, reason %s, want in %v", user, got.Status, got.Body, s.reason(t), want)
+				}
+			}
+		})
+	}
+}
