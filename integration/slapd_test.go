@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 )
 
@@ -108,6 +109,36 @@ func TestGroupsOfOpenLDAP(t *testing.T) {
 				if (got.Status == 200) != want || got.Status != 200 && got.Status != 403 {
 					t.Errorf("%s: got %d %s, reason %s, want in %v", user, got.Status, got.Body, s.reason(t), want)
 				}
+			}
+		})
+	}
+}
+
+// TestBindAsInActiveDirectory: the same forms against the real controllers.
+func TestBindAsInActiveDirectory(t *testing.T) {
+	staff := "OU=Staff," + domain.BaseDN
+	service := "service_account EXAMPLE\\svc-web " + lab.Account("svc-web").Password
+	for _, c := range []struct {
+		name, words, typed, user string
+		status                   int
+	}{
+		{"template", `bind_as template "CN={user},` + staff + `"`, "Alice Adams", "alice", 200},
+		{"template with a comma", `bind_as template "CN={user},` + staff + `"`, "O'Hara, Eve (IT)", "eve", 200},
+		{"template wrong", `bind_as template "CN={user},` + staff + `"`, "alice", "alice", 401},
+		{"absolute", "bind_as absolute", lab.Account("eve").DN(), "eve", 200},
+		{"relative", "base_dn OU=Services," + domain.BaseDN + " " + staff + "\nbind_as relative", "CN=Carol Clark", "carol", 200},
+		{"direct", "bind_as direct", `EXAMPLE\carol`, "carol", 200},
+		{"suffix", "user {\nsuffix @" + domain.DNSDomain + "\n}", "carol", "carol", 200},
+		{"search", "bind_as search\n" + service, "carol", "carol", 200},
+		{"search by UPN", "bind_as search\n" + service, "carol@" + domain.DNSDomain, "carol", 200},
+		{"search by mail", "bind_as search\nuser {\nattribute mail\n}\n" + service, lab.Account("carol").Attributes["mail"], "carol", 200},
+		{"search filtered out", "bind_as search\nuser {\nfilter (department=Web)\n}\n" + service, "carol", "carol", 401},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := start(t, siteConfig{LDAP: c.words, Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t}\n\trespond \"{http.auth.user.sid}\"\n"})
+			got := curl(t, "--basic", "-u", c.typed+":"+lab.Account(c.user).Password, s.HTTP+"/")
+			if got.Status != c.status || c.status == 200 && got.Body != sidOf(t, c.user) {
+				t.Errorf("got %d %s, reason %s, want %d\n%s", got.Status, got.Body, s.reason(t), c.status, s.refusal(t).text("error"))
 			}
 		})
 	}
