@@ -117,11 +117,10 @@ func (d *Directory) bindForm(ctx context.Context) (string, error) {
 	if d.BindAs != nil {
 		return d.BindAs.Form, nil
 	}
-	if d.service == nil || d.domain.root.Load() != nil || d.domain.facts.Load() != nil {
+	if d.service == nil {
 		return bindDirect, nil
 	}
-	_, root, err := d.service.connection(ctx)
-	if err != nil || root.ad {
+	if active, err := d.isActive(ctx); err != nil || active {
 		return bindDirect, err
 	}
 	return bindSearch, nil

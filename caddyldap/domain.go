@@ -79,10 +79,12 @@ type domainFacts struct {
 	named string // the directory's NAME, empty in the short form
 	facts atomic.Pointer[knownDomain]
 	root  atomic.Pointer[string] // the DNS name in defaultNamingContext, which everybody may read
+	other atomic.Bool            // the servers are no Active Directory
 }
 
 // note keeps what a rootDSE shows to somebody who is not bound.
 func (f *domainFacts) note(root rootDSE) {
+	f.other.Store(!root.ad && root.base != "")
 	if dns := dnsFromDN(root.base); dns != "" && root.ad {
 		f.root.Store(&dns)
 	}
@@ -176,6 +178,22 @@ func (d *Directory) nameDomain(ctx context.Context) error {
 	if d.netBIOS() != "" || d.dns() != "" || d.domain.root.Load() != nil {
 		return nil
 	}
+	return d.readRoot(ctx)
+}
+
+// isActive reports whether the servers are Active Directory, by asking one where
+// that is not known yet.
+func (d *Directory) isActive(ctx context.Context) (bool, error) {
+	if d.domain.root.Load() == nil && d.domain.facts.Load() == nil && !d.domain.other.Load() {
+		if err := d.readRoot(ctx); err != nil {
+			return false, err
+		}
+	}
+	return !d.domain.other.Load(), nil
+}
+
+// readRoot notes what a server shows to somebody who is not bound.
+func (d *Directory) readRoot(ctx context.Context) error {
 	return d.servers.try(ctx, func(ctx context.Context, c *conn) error {
 		defer c.close()
 		c.open()

@@ -42,10 +42,9 @@ func checkSiteCommand() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitWith(cmd, &advice{err, "caddy windows-auth check-site --help lists the flags"})
 	})
+	check.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&check.user, "user", "u", "", "log-in name; without one only the offer is shown")
-	flags.StringVarP(&check.given, "password", "p", "", "the password, for everybody on this machine to see")
-	flags.StringVar(&check.file, "password-file", "", "file that holds the password")
 	flags.StringVarP(&check.domain, "domain", "d", "", "NetBIOS domain of the user, and NTLM instead of Basic")
 	flags.StringVar(&check.ca, "ca", "", "PEM file of the authorities to believe")
 	flags.BoolVarP(&check.insecure, "insecure", "k", false, "believe any certificate")

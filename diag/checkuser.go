@@ -46,10 +46,9 @@ func checkUserCommand() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitWith(cmd, &advice{err, "caddy windows-auth check-user --help lists the flags"})
 	})
+	check.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&check.user, "user", "u", "", `log-in name: alice, EXAMPLE\alice or alice@example.com`)
-	flags.StringVarP(&check.given, "password", "p", "", "the password, for everybody on this machine to see")
-	flags.StringVar(&check.file, "password-file", "", "file that holds the password")
 	flags.StringVarP(&check.domain, "domain", "d", "", "NetBIOS domain of the user")
 	flags.StringVarP(&check.address, "address", "a", "", "controller: a host, or ldaps://host/base-dn")
 	flags.StringVar(&check.ca, "ca", "", "PEM file of the authorities to believe, with --address")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -18,6 +19,12 @@ import (
 type password struct {
 	given string
 	file  string
+}
+
+// addFlags lets a command take a password.
+func (p *password) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&p.given, "password", "p", "", "the password, for everybody on this machine to see")
+	cmd.Flags().StringVar(&p.file, "password-file", "", "file that holds the password")
 }
 
 func (p *password) read(in io.Reader, prompt io.Writer) (identity.Secret, error) {
