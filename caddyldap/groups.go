@@ -16,21 +16,25 @@ import (
 const inChain = "1.2.840.113556.1.4.1941"
 
 // groups finds every group of a person, by the best way that the server knows.
-func (d *Directory) groups(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
+// byToken says that it was by a security token, which alone shows groups that
+// the one who asks may not see otherwise: those without a name, and those of
+// other domains.
+func (d *Directory) groups(ctx context.Context, c *conn, root rootDSE, p person) (groups []identity.Group, byToken bool, err error) {
 	if p.whole {
-		return p.groups, nil
+		return p.groups, true, nil
 	}
-	groups, err := d.groupsByToken(ctx, c, root, p)
+	groups, err = d.groupsByToken(ctx, c, root, p)
 	if err != nil || len(groups) > 0 {
-		return groups, err
+		return groups, true, err
 	}
 	if root.ad {
 		groups, whole, err := d.groupsByChain(ctx, c, root, p)
 		if err != nil || whole {
-			return groups, err
+			return groups, false, err
 		}
 	}
-	return d.groupsByWalk(ctx, c, root, p)
+	groups, err = d.groupsByWalk(ctx, c, root, p)
+	return groups, false, err
 }
 
 // chainHolds reports whether the matching rule's answer can be believed. It

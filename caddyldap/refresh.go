@@ -46,7 +46,19 @@ func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *iden
 	if err != nil {
 		return nil, err
 	}
+	if id.ByToken && !fresh.ByToken {
+		return nil, tokenHidden()
+	}
 	return d.carry(ctx, c, root, id, fresh)
+}
+
+// tokenHidden refuses a refresh that would lose the groups which only a token
+// shows, and with them what keeps somebody out.
+func tokenHidden() error {
+	return &identity.Error{
+		Kind: identity.KindCannotRefresh, Err: errors.New("the service account may not read tokenGroups of the account, which showed the groups at the log-in"),
+		Hint: "make the service account a member of Windows Authorization Access Group; until then users log in again and again",
+	}
 }
 
 // again finds the account by its SID, which survives renames and moves.

@@ -44,12 +44,12 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 	if err := d.unmistakable(ctx, c, root, p.entry); err != nil {
 		return nil, err
 	}
-	groups, err := d.groups(ctx, c, root, p)
-	if err != nil {
+	a := d.account(p)
+	var err error
+	if a.Groups, a.ByToken, err = d.groups(ctx, c, root, p); err != nil {
 		return nil, err
 	}
-	a := d.account(p)
-	a.Groups, a.Verifier, a.Server, a.At = groups, verifier, c.server.url.Addr(), d.now()
+	a.Verifier, a.Server, a.At = verifier, c.server.url.Addr(), d.now()
 	return identity.New(a, policy.FoldDN), nil
 }
 

@@ -33,6 +33,7 @@ type visit struct {
 	loggedIn bool // in this very request
 	rule     string
 	waived   bool   // let in without an identity
+	outer    *visit // which let the request in before, at an outer windows_auth
 	final    []byte // last token of a negotiation, for the client
 
 	claimed  identity.Name // for the log

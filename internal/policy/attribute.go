@@ -21,8 +21,8 @@ type Attribute struct {
 // groups.
 type words struct{ text string }
 
-func (w words) String() string  { return w.text }
-func (words) namesGroups() bool { return false }
+func (w words) String() string               { return w.text }
+func (words) unsure(*identity.Identity) bool { return false }
 
 type roles struct {
 	words

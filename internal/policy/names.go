@@ -50,6 +50,15 @@ func FoldDN(text string) string {
 	return identity.Fold(parsed.String())
 }
 
+// isOwnDN reports whether a DN is of the account's own domain, and of a name that
+// could be read there. A foreign security principal is not: another domain knows
+// its name.
+func (n *name) isOwnDN(id *identity.Identity) bool {
+	own := id.Folded().DNSDomain
+	above, ok := strings.CutSuffix(n.text, ",DC="+strings.ReplaceAll(own, ".", ",DC="))
+	return ok && own != "" && !strings.Contains(above, ",DC=") && !strings.HasSuffix(above, ",CN=FOREIGNSECURITYPRINCIPALS")
+}
+
 func parseName(word, text string) (name, error) {
 	if strings.TrimSpace(text) == "" {
 		return name{}, fmt.Errorf("%s: an empty name", word)
