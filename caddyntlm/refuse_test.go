@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -46,7 +47,9 @@ func TestOpenStreams(t *testing.T) {
 					}
 				}()
 			}
-			r, err := http.NewRequest("POST", d.server.URL, body)
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			r, err := http.NewRequestWithContext(ctx, "POST", d.server.URL, body)
 			if err != nil {
 				t.Fatal(err)
 			}
