@@ -35,6 +35,7 @@ type MapLine struct {
 type mapping struct {
 	fallback []string
 	lines    []mapLine
+	all      []string // every role that it gives
 }
 
 type mapLine struct {
@@ -69,7 +70,8 @@ func (m *Map) compile() (*mapping, error) {
 		}
 		compiled.lines = append(compiled.lines, mapLine{l.Attribute, fits, l.Role})
 	}
-	for _, role := range slices.Concat(append([][]string{m.Fallback}, rolesOf(m.Lines)...)...) {
+	compiled.all = slices.Concat(append([][]string{m.Fallback}, rolesOf(m.Lines)...)...)
+	for _, role := range compiled.all {
 		if strings.TrimSpace(role) == "" || strings.Contains(role, ",") {
 			return nil, fmt.Errorf("map: %q cannot be a role: it is empty or holds a comma", role)
 		}
@@ -112,7 +114,9 @@ func expression(text string) (func(string) bool, error) {
 	return func(value string) bool { return identity.FoldsTo(value, folded) }, nil
 }
 
-// roles are those of the first line that fits an entry, else the fallback.
+// roles are those of the first line that fits an entry, else the fallback. A line
+// that could not see all values gives none, and neither does any after it: nobody
+// can tell which of them is the first to fit.
 func (m *mapping) roles(e *ldap.Entry) []string {
 	if m == nil {
 		return nil
@@ -121,8 +125,18 @@ func (m *mapping) roles(e *ldap.Entry) []string {
 		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(l.attribute), l.fits) {
 			return l.roles
 		}
+		if isRanged(e, l.attribute) {
+			return nil
+		}
 	}
 	return m.fallback
+}
+
+func (m *mapping) possible() []string {
+	if m == nil {
+		return nil
+	}
+	return m.all
 }
 
 func (m *mapping) attributes() []string {

@@ -74,7 +74,7 @@ func TestAttributesAndRoles(t *testing.T) {
 	config.Attributes = []string{"department", "jpegPhoto", "mail", "pager"}
 	config.Map = &Map{Fallback: []string{"guest"}, Lines: []MapLine{{"memberOf", "CN=Staff,*", []string{"web"}}}}
 	d, _ := open(t, config, "EXAMPLE")
-	d.want([]string{"EmployeeType", "department"})
+	d.wantAttributes([]string{"EmployeeType", "department"})
 	byPassword, err := logIn(t, d, "alice", "Secr3t-alice")
 	if err != nil {
 		t.Fatal(err)

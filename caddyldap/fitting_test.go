@@ -1,0 +1,112 @@
+package caddyldap
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+// fittingFilters are filters about the demo's alice, and what holds of her.
+var fittingFilters = map[string]identity.Fit{
+	"(department=web)": identity.FitYes,
+	"(department=HR)":  identity.FitNo,
+	"(title=*)":        identity.FitNo, // she has none
+	"(!(title=*))":     identity.FitYes,
+	"(&(department=Web)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))": identity.FitYes,
+	"(|(department=HR)(sAMAccountName=al*ce))":                             identity.FitYes,
+	// What the directory does not know is never a yes, nor is its negation.
+	"(departmint=web)":                              identity.FitUnknown,
+	"(!(departmint=web))":                           identity.FitUnknown,
+	"(|(department=web)(departmint=web))":           identity.FitUnknown,
+	"(tokenGroups=*)":                               identity.FitUnknown, // constructed
+	"(department:2.5.13.5:=web)":                    identity.FitUnknown, // a rule that Active Directory has not
+	"(!(userAccountControl=many))":                  identity.FitUnknown, // no number
+	"(sAMAccountName:1.2.840.113556.1.4.1941:=x)":   identity.FitUnknown, // no DN
+	"(!(memberOf:1.2.840.113556.1.4.1941:=nobody))": identity.FitUnknown,
+}
+
+// TestFittings: the directory's own answers about filters, by each way to log in
+// and after a refresh.
+func TestFittings(t *testing.T) {
+	s := startDemo(t, func(c *demodir.Config) { c.Users[0].Attributes = map[string][]string{"department": {"Web"}} })
+	d, logs := open(t, demoDirectory(s), "EXAMPLE")
+	for text := range fittingFilters {
+		if err := d.want(Wants{Filters: []string{text, text}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(d.filters); got != len(fittingFilters) {
+		t.Errorf("got %d filters, want each once: %d", got, len(fittingFilters))
+	}
+	byPassword, err := logIn(t, d, "alice", "Secr3t-alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "alice", Password: "Secr3t-alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refreshed, err := d.Refresh(t.Context(), byNTLM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for way, id := range map[string]*identity.Identity{"password": byPassword, "ntlm": byNTLM, "refresh": refreshed} {
+		for text, want := range fittingFilters {
+			if got := id.Fits(text); got != want {
+				t.Errorf("%s %s: got %v, want %v", way, text, got, want)
+			}
+		}
+		if got := id.Fits("(mail=*)"); got != identity.FitUnknown {
+			t.Errorf("%s: a filter that nobody asked: got %v, want unknown", way, got)
+		}
+		if values, known := id.Attribute("mail"); !known || len(values) != 1 {
+			t.Errorf("%s: got mail %q, %v, want it as without filters", way, values, known)
+		}
+	}
+	told := map[string]int{}
+	for _, line := range logs.FilterMessageSnippet("a filter of a rule has no answer").All() {
+		told[line.ContextMap()["filter"].(string)]++
+	}
+	for text, want := range fittingFilters {
+		if got := told[text]; (got == 1) != (want == identity.FitUnknown) || got > 1 {
+			t.Errorf("%s: told %d times", text, got)
+		}
+	}
+}
+
+// TestFittingNeedsAnswer: a server that goes away in the middle is no answer, and
+// nobody's identity.
+func TestFittingNeedsAnswer(t *testing.T) {
+	s := startDemo(t, nil)
+	d, _ := open(t, demoDirectory(s), "EXAMPLE")
+	if err := d.want(Wants{Filters: []string{"(department=Web)"}}); err != nil {
+		t.Fatal(err)
+	}
+	id, err := logIn(t, d, "alice", "Secr3t-alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	if fresh, err := d.Refresh(t.Context(), id); err == nil || !unanswered(err) {
+		t.Errorf("got %v, %v, want a technical failure", fresh, err)
+	}
+}
+
+// TestFiltersAreBounded: each is a question at every log-in.
+func TestFiltersAreBounded(t *testing.T) {
+	a := &App{Directories: map[string]*Directory{"EXAMPLE": new(Directory)}}
+	for i := range maxFilters {
+		if err := a.Want(Wants{Filters: []string{"(title=" + strings.Repeat("x", i+1) + ")", "(title=x)"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Want(Wants{Filters: []string{"(title=x)"}}); err != nil {
+		t.Errorf("one that is known: got %v", err)
+	}
+	if err := a.Want(Wants{Filters: []string{"(mail=*)"}}); err == nil {
+		t.Errorf("more than %d filters are taken", maxFilters)
+	}
+}
