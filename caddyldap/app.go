@@ -106,6 +106,7 @@ func (a *App) Start() error {
 	defer a.mu.Unlock()
 	a.started = true
 	all := a.all()
+	a.tellRoles(all)
 	ruled := newRuledGroups(a.wanted.Groups, len(all), a.logger)
 	for _, d := range all {
 		d.ruled = ruled

@@ -86,7 +86,8 @@ func (d *Directory) details(e *ldap.Entry) *identity.Details {
 	if !d.reading.details && d.mapping == nil && len(d.filters) == 0 {
 		return nil
 	}
-	details := &identity.Details{Attributes: make([]identity.Attribute, 0, len(d.reading.shown)), Roles: d.mapping.roles(e), Possible: d.mapping.possible()}
+	details := &identity.Details{Attributes: make([]identity.Attribute, 0, len(d.reading.shown))}
+	details.Roles, details.Possible = d.mapping.roles(e)
 	for _, name := range d.reading.shown {
 		details.Attributes = append(details.Attributes, readable(e, name))
 	}

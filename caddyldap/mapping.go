@@ -116,27 +116,27 @@ func expression(text string) (func(string) bool, error) {
 
 // roles are those of the first line that fits an entry, else the fallback. A line
 // that could not see all values gives none, and neither does any after it: nobody
-// can tell which of them is the first to fit.
-func (m *mapping) roles(e *ldap.Entry) []string {
+// can tell then which of them is the first to fit, and possible, the roles that the
+// account might have had, are none either.
+func (m *mapping) roles(e *ldap.Entry) (roles, possible []string) {
 	if m == nil {
-		return nil
+		return nil, nil
 	}
 	for _, l := range m.lines {
 		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(l.attribute), l.fits) {
-			return l.roles
+			return l.roles, m.all
 		}
 		if isRanged(e, l.attribute) {
-			return nil
+			return nil, nil
 		}
 	}
-	return m.fallback
+	return m.fallback, m.all
 }
 
-func (m *mapping) possible() []string {
-	if m == nil {
-		return nil
-	}
-	return m.all
+// gives reports whether somebody may have a role by it.
+func (m *mapping) gives(role string) bool {
+	folded := identity.Fold(role)
+	return m != nil && slices.ContainsFunc(m.all, func(known string) bool { return identity.FoldsTo(known, folded) })
 }
 
 func (m *mapping) attributes() []string {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -16,16 +18,18 @@ type Wants struct {
 	Attributes []string
 	Filters    []string // LDAP filters, which the directory is asked
 	Groups     []policy.NamedGroup
+	Roles      []policy.NamedRole
 }
 
 // WantsOf are the wants of a rule.
 func WantsOf(r policy.Rule) Wants {
-	return Wants{Attributes: r.Attributes(), Filters: r.Filters(), Groups: r.Groups()}
+	return Wants{Attributes: r.Attributes(), Filters: r.Filters(), Groups: r.Groups(), Roles: r.Roles()}
 }
 
 func (w *Wants) add(more Wants) {
 	w.Attributes = append(w.Attributes, more.Attributes...)
 	w.Groups = append(w.Groups, more.Groups...)
+	w.Roles = append(w.Roles, more.Roles...)
 	for _, f := range more.Filters {
 		if !slices.Contains(w.Filters, f) {
 			w.Filters = append(w.Filters, f)
@@ -60,4 +64,18 @@ func (d *Directory) want(w Wants) error {
 		}
 	}
 	return nil
+}
+
+// tellRoles warns of roles in rules that no map gives to anybody.
+func (a *App) tellRoles(directories []*Directory) {
+	told := make(map[policy.NamedRole]bool)
+	for _, named := range a.wanted.Roles {
+		given := slices.ContainsFunc(directories, func(d *Directory) bool { return d.mapping.gives(named.Role) })
+		if given || told[named] {
+			continue
+		}
+		told[named] = true
+		a.logger.Warn("a rule names a role that no map gives", zap.String("rule", named.Rule), zap.String("role", named.Role),
+			zap.String("hint", "nobody has it, and a none with it keeps everybody out: mend the name, or write a map line that gives it"))
+	}
 }

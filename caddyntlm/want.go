@@ -12,7 +12,7 @@ import (
 
 // want has the directories find out what a rule or a forwarded header asks about.
 func want(ctx caddy.Context, w caddyldap.Wants) error {
-	if len(w.Attributes) == 0 && len(w.Filters) == 0 && len(w.Groups) == 0 {
+	if len(w.Attributes) == 0 && len(w.Filters) == 0 && len(w.Groups) == 0 && len(w.Roles) == 0 {
 		return nil
 	}
 	loaded, err := ctx.App("ldap")

@@ -89,6 +89,20 @@ func checkText(word, text string) error {
 	return nil
 }
 
+// Roles lists the roles that the rule names, each with its line.
+func (r Rule) Roles() []NamedRole {
+	var named []NamedRole
+	r.each(func(r Rule) {
+		for _, role := range r.Role {
+			named = append(named, NamedRole{Rule: quoted("role", r.Role), Role: role})
+		}
+	})
+	return named
+}
+
+// NamedRole is a role in a rule.
+type NamedRole struct{ Rule, Role string }
+
 // Attributes lists the LDAP attributes that the rule asks about, so that
 // directories can be told to read them.
 func (r Rule) Attributes() []string {
