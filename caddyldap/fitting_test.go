@@ -1,8 +1,13 @@
 package caddyldap
 
 import (
+	"net"
 	"strings"
 	"testing"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -77,21 +82,69 @@ func TestFittings(t *testing.T) {
 	}
 }
 
-// TestFittingNeedsAnswer: a server that goes away in the middle is no answer, and
-// nobody's identity.
+// refusing is a connection to a server that ends each search without an entry, with
+// this result.
+func refusing(t *testing.T, sv *server, code int64) *conn {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			question, err := ber.ReadPacket(theirs)
+			if err != nil {
+				return
+			}
+			answer := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
+			answer.AppendChild(question.Children[0]) // its message ID
+			done := ber.Encode(ber.ClassApplication, ber.TypeConstructed, 5, nil, "")
+			done.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, code, ""))
+			for range 2 {
+				done.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "", ""))
+			}
+			answer.AppendChild(done)
+			if _, err := theirs.Write(answer.Bytes()); err != nil {
+				return
+			}
+		}
+	}()
+	c := &conn{server: sv, raw: ours, top: ours, request: 5 * time.Second}
+	c.open()
+	t.Cleanup(func() {
+		c.close()
+		_ = theirs.Close()
+		<-ended
+	})
+	return c
+}
+
+// TestFittingNeedsAnswer: a server that will not say leaves the answer open; one
+// that has no time, or is gone, gives nobody an identity.
 func TestFittingNeedsAnswer(t *testing.T) {
-	s := startDemo(t, nil)
-	d, _ := open(t, demoDirectory(s), "EXAMPLE")
+	d, _ := open(t, &Directory{Server: []Server{{URL: "ldaps://127.0.0.1"}}}, "EXAMPLE")
 	if err := d.want(Wants{Filters: []string{"(department=Web)"}}); err != nil {
 		t.Fatal(err)
 	}
-	id, err := logIn(t, d, "alice", "Secr3t-alice")
-	if err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		code   int64
+		failed bool
+	}{
+		"neither fits": {ldap.LDAPResultSuccess, false}, "time limit": {ldap.LDAPResultTimeLimitExceeded, false},
+		"matching": {ldap.LDAPResultInappropriateMatching, false}, "rights": {ldap.LDAPResultInsufficientAccessRights, false},
+		"no entry": {ldap.LDAPResultNoSuchObject, false}, "will not": {ldap.LDAPResultUnwillingToPerform, false},
+		"busy": {ldap.LDAPResultBusy, true}, "unavailable": {ldap.LDAPResultUnavailable, true},
+	} {
+		for _, root := range []rootDSE{{}, {ad: true, config: "CN=Configuration,DC=example,DC=test"}} {
+			fit, err := d.fitting(t.Context(), refusing(t, d.servers.list[0], c.code), root, d.filters[0], "CN=Alice")
+			if fit != identity.FitUnknown || (err != nil) != c.failed {
+				t.Errorf("%s: got %v, %v, want unknown, failed %v", name, fit, err, c.failed)
+			}
+		}
 	}
-	_ = s.Close()
-	if fresh, err := d.Refresh(t.Context(), id); err == nil || !unanswered(err) {
-		t.Errorf("got %v, %v, want a technical failure", fresh, err)
+	gone := refusing(t, d.servers.list[0], 0)
+	gone.close()
+	if fit, err := d.fitting(t.Context(), gone, rootDSE{}, d.filters[0], "CN=Alice"); fit != identity.FitUnknown || err == nil {
+		t.Errorf("gone: got %v, %v, want a failure", fit, err)
 	}
 }
 
