@@ -54,7 +54,7 @@ type Directory struct {
 	reading   reading
 	mapping   *mapping // nil without a map
 	filters   []*wantedFilter
-	schema    sync.Map     // attributes that it is known to have
+	schema    sync.Map     // syntaxes of attributes, as far as asked
 	ruled     *ruledGroups // of all rules, nil before the app starts
 	verifiers []Verifier
 	servers   *servers

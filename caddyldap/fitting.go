@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/go-ldap/ldap/v3"
@@ -17,7 +16,7 @@ import (
 // wantedFilter is a filter of some rule, which every account is asked about.
 type wantedFilter struct {
 	text  string
-	terms policy.FilterTerms
+	terms []policy.FilterTerm
 	told  atomic.Bool // that the directory cannot answer it
 }
 
@@ -55,9 +54,9 @@ func (d *Directory) addFittings(ctx context.Context, c *conn, root rootDSE, a *i
 // fits: a server that cannot tell finds neither of them, RFC 4511 4.5.1.7. What
 // it refuses to answer is unknown; that it does not answer at all is an error.
 func (d *Directory) fitting(ctx context.Context, c *conn, root rootDSE, f *wantedFilter, dn string) (identity.Fit, error) {
-	missing, err := d.unknownTerms(ctx, c, root, f.terms)
-	if err == nil && missing != "" {
-		d.tellUnanswered(f, c, errors.New("the directory knows no "+missing))
+	senseless, err := d.senseless(ctx, c, root, f.terms)
+	if err == nil && senseless != nil {
+		d.tellUnanswered(f, c, senseless)
 		return identity.FitUnknown, nil
 	}
 	fits := false
@@ -96,55 +95,11 @@ func (d *Directory) tellUnanswered(f *wantedFilter, c *conn, err error) {
 	}
 	d.logger.Warn("a filter of a rule has no answer: whom it is asked about is kept out", zap.String("filter", f.text),
 		zap.String("server", c.server.url.Addr()), zap.Error(err),
-		zap.String("hint", "are the attributes in it known to the directory, and may the account that searches read them?"))
+		zap.String("hint", "mend the filter, or let the account that searches read what it asks about"))
 }
 
 // holds asks an entry whether it fits a filter.
 func (c *conn) holds(ctx context.Context, dn, filter string) (bool, error) {
 	entries, err := c.search(ctx, dn, ldap.ScopeBaseObject, filter, 1, "1.1")
-	return len(entries) == 1, err
-}
-
-// activeRules are the matching rules of Active Directory, [MS-ADTS] 3.1.1.3.4.4.
-var activeRules = []string{"1.2.840.113556.1.4.803", "1.2.840.113556.1.4.804", inChain}
-
-// unknownTerms names what Active Directory cannot answer about, empty where
-// there is no such thing. It must be asked: Samba takes what it does not know
-// for untrue instead of Undefined, and its negation, which everybody fits then,
-// for true. Other servers say it of themselves.
-func (d *Directory) unknownTerms(ctx context.Context, c *conn, root rootDSE, terms policy.FilterTerms) (string, error) {
-	if !root.ad {
-		return "", nil
-	}
-	for _, rule := range terms.Rules {
-		if !slices.Contains(activeRules, rule) {
-			return "matching rule " + rule, nil
-		}
-	}
-	for _, name := range terms.Attributes {
-		if known, err := d.inSchema(ctx, c, root, name); err != nil || !known {
-			return "attribute " + name, err
-		}
-	}
-	return "", nil
-}
-
-// inSchema reports whether accounts can have an attribute that filters see. What
-// was found once is not asked again.
-func (d *Directory) inSchema(ctx context.Context, c *conn, root rootDSE, name string) (bool, error) {
-	key := strings.ToLower(name)
-	if _, known := d.schema.Load(key); known {
-		return true, nil
-	}
-	naming := "lDAPDisplayName"
-	if key[0] >= '0' && key[0] <= '9' {
-		naming = "attributeID"
-	}
-	// The bit is FLAG_ATTR_IS_CONSTRUCTED, [MS-ADTS] 2.2.10: no filter sees those.
-	entries, err := c.search(ctx, "CN=Schema,"+root.config, ldap.ScopeSingleLevel,
-		"(&(objectClass=attributeSchema)(!(systemFlags:1.2.840.113556.1.4.803:=4))("+naming+"="+ldap.EscapeFilter(name)+"))", 2, "1.1")
-	if err == nil && len(entries) == 1 {
-		d.schema.Store(key, true)
-	}
 	return len(entries) == 1, err
 }

@@ -1,12 +1,9 @@
 package caddyldap
 
 import (
-	"net"
 	"strings"
 	"testing"
-	"time"
 
-	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
@@ -22,12 +19,16 @@ var fittingFilters = map[string]identity.Fit{
 	"(!(title=*))":     identity.FitYes,
 	"(&(department=Web)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))": identity.FitYes,
 	"(|(department=HR)(sAMAccountName=al*ce))":                             identity.FitYes,
+	"(&(objectCategory=person)(primaryGroupID=513)(primaryGroupID=*))":     identity.FitYes,
+	"(!(memberOf=<SID=S-1-5-32-544>))":                                     identity.FitUnknown, // the demo reads no such DN in a filter
 	// What the directory does not know is never a yes, nor is its negation.
 	"(departmint=web)":                              identity.FitUnknown,
 	"(!(departmint=web))":                           identity.FitUnknown,
 	"(|(department=web)(departmint=web))":           identity.FitUnknown,
 	"(tokenGroups=*)":                               identity.FitUnknown, // constructed
 	"(department:2.5.13.5:=web)":                    identity.FitUnknown, // a rule that Active Directory has not
+	"(!(primaryGroupID=5*))":                        identity.FitUnknown,
+	"(!(memberOf=CN=Staff*))":                       identity.FitUnknown,
 	"(!(userAccountControl=many))":                  identity.FitUnknown, // no number
 	"(sAMAccountName:1.2.840.113556.1.4.1941:=x)":   identity.FitUnknown, // no DN
 	"(!(memberOf:1.2.840.113556.1.4.1941:=nobody))": identity.FitUnknown,
@@ -82,42 +83,6 @@ func TestFittings(t *testing.T) {
 	}
 }
 
-// refusing is a connection to a server that ends each search without an entry, with
-// this result.
-func refusing(t *testing.T, sv *server, code int64) *conn {
-	t.Helper()
-	ours, theirs := net.Pipe()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			question, err := ber.ReadPacket(theirs)
-			if err != nil {
-				return
-			}
-			answer := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
-			answer.AppendChild(question.Children[0]) // its message ID
-			done := ber.Encode(ber.ClassApplication, ber.TypeConstructed, 5, nil, "")
-			done.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, code, ""))
-			for range 2 {
-				done.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "", ""))
-			}
-			answer.AppendChild(done)
-			if _, err := theirs.Write(answer.Bytes()); err != nil {
-				return
-			}
-		}
-	}()
-	c := &conn{server: sv, raw: ours, top: ours, request: 5 * time.Second}
-	c.open()
-	t.Cleanup(func() {
-		c.close()
-		_ = theirs.Close()
-		<-ended
-	})
-	return c
-}
-
 // TestFittingNeedsAnswer: a server that will not say leaves the answer open; one
 // that has no time, or is gone, gives nobody an identity.
 func TestFittingNeedsAnswer(t *testing.T) {
@@ -135,13 +100,13 @@ func TestFittingNeedsAnswer(t *testing.T) {
 		"busy": {ldap.LDAPResultBusy, true}, "unavailable": {ldap.LDAPResultUnavailable, true},
 	} {
 		for _, root := range []rootDSE{{}, {ad: true, config: "CN=Configuration,DC=example,DC=test"}} {
-			fit, err := d.fitting(t.Context(), refusing(t, d.servers.list[0], c.code), root, d.filters[0], "CN=Alice")
+			fit, err := d.fitting(t.Context(), refusing(t, d.servers.list[0], ldap.ApplicationSearchResultDone, c.code), root, d.filters[0], "CN=Alice")
 			if fit != identity.FitUnknown || (err != nil) != c.failed {
 				t.Errorf("%s: got %v, %v, want unknown, failed %v", name, fit, err, c.failed)
 			}
 		}
 	}
-	gone := refusing(t, d.servers.list[0], 0)
+	gone := refusing(t, d.servers.list[0], ldap.ApplicationSearchResultDone, 0)
 	gone.close()
 	if fit, err := d.fitting(t.Context(), gone, rootDSE{}, d.filters[0], "CN=Alice"); fit != identity.FitUnknown || err == nil {
 		t.Errorf("gone: got %v, %v, want a failure", fit, err)

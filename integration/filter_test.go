@@ -36,6 +36,14 @@ const filterSite = `
 			filter (employeTyp=contractor)
 		}
 	}
+	@nodn path /nodn
+	require @nodn filter (!(memberOf=HR))
+	@rule path /rule
+	require @rule filter (!(department:2.5.13.5:=HR))
+	@number path /number
+	require @number filter (!(userAccountControl=disabled))
+	@person path /person
+	require @person filter (&(objectCategory=person)(!(userAccountControl:1.2.840.113556.1.4.803:=2))(primaryGroupID>=1))
 	@norole path /norole
 	require @norole all {
 		valid-user
@@ -72,6 +80,10 @@ func TestFilter(t *testing.T) {
 		{"bob", "/hr", 403, ""},
 		{"alice", "/typo", 403, ""},
 		{"alice", "/notypo", 403, ""},
+		{"alice", "/nodn", 403, ""},
+		{"alice", "/rule", 403, ""},
+		{"alice", "/number", 403, ""},
+		{"alice", "/person", 200, "filter (&(objectCategory=person)(!(userAccountControl:1.2.840.113556.1.4.803:=2))(primaryGroupID>=1))"},
 		{"alice", "/norole", 403, ""},
 		{"alice", "/outside", 403, ""},
 		{"bob", "/outside", 200, "all { valid-user; none { filter (department=Web) } }"},

@@ -11,6 +11,11 @@ var usual = []string{
 	"department", "description", "displayName", "employeeType", "givenName", "mail", "manager", "memberOf", "sn", "telephoneNumber", "title",
 }
 
+// syntaxNumbers are the values of attributeSyntax, [MS-ADTS] 3.1.1.2.2.2.
+var syntaxNumbers = map[syntax]string{
+	syntaxText: "2.5.5.12", syntaxDN: "2.5.5.1", syntaxSID: "2.5.5.17", syntaxNumber: "2.5.5.9", syntaxOctets: "2.5.5.10",
+}
+
 const flagConstructed = 0x4 // FLAG_ATTR_IS_CONSTRUCTED, [MS-ADTS] 2.2.10
 
 // addSchema makes an attributeSchema object, [MS-ADTS] 3.1.1.2.3, of each
@@ -33,6 +38,7 @@ func (t *tree) addSchema() {
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		e := newEntry("CN", names[key], t.schema(), mustDN(t.schema()), t.category("Attribute-Schema"), "top", "attributeSchema")
 		e.put("lDAPDisplayName", names[key])
+		e.put("attributeSyntax", syntaxNumbers[syntaxOf(key)])
 		if constructed[key] {
 			e.putInt("systemFlags", flagConstructed)
 		}

@@ -14,12 +14,24 @@ import (
 // maxFilter is the longest filter, in bytes: a person writes a hundred.
 const maxFilter = 4096
 
-// FilterTerms are what a filter asks about: what a directory must know before
-// its answer is worth anything.
-type FilterTerms struct {
-	Attributes []string
-	Rules      []string // matching rules, by name or number
+// FilterTerm is one item of a filter: what a directory must know before its answer
+// is worth anything.
+type FilterTerm struct {
+	Attribute string
+	Rule      string // matching rule, by name or number; mostly none
+	Form      TermForm
+	Value     string
 }
+
+// TermForm says what of a value an item asks about.
+type TermForm uint8
+
+// The forms of an item.
+const (
+	AsksPresence TermForm = iota // (mail=*)
+	AsksPart                     // (mail=al*)
+	AsksValue                    // (mail=alice@example.com), and with >=, <=, ~= or a matching rule
+)
 
 type filter struct {
 	words
@@ -41,75 +53,76 @@ func (f filter) match(id *identity.Identity, _ Scope) (string, bool) {
 func (f filter) unsure(id *identity.Identity) bool { return id.Fits(f.filter) == identity.FitUnknown }
 
 // ParseFilter reads an LDAP filter, RFC 4515 3, and says what it asks about.
-func ParseFilter(text string) (FilterTerms, error) {
-	var terms FilterTerms
+func ParseFilter(text string) ([]FilterTerm, error) {
 	if len(text) > maxFilter {
-		return terms, fmt.Errorf("filter %.40s…: longer than %d bytes", text, maxFilter)
+		return nil, fmt.Errorf("filter %.40s…: longer than %d bytes", text, maxFilter)
 	}
 	if open := strings.IndexByte(text, '{'); open >= 0 && strings.Contains(text[open:], "}") {
-		return terms, fmt.Errorf(`filter %s: placeholders are not replaced in a rule; {$VAR} is, when the Caddyfile is read, and a brace is written \7b`, text)
+		return nil, fmt.Errorf(`filter %s: placeholders are not replaced in a rule; {$VAR} is, when the Caddyfile is read, and a brace is written \7b`, text)
 	}
 	packet, err := ldap.CompileFilter(text)
 	if err != nil {
-		return terms, fmt.Errorf("filter %s: no LDAP filter such as (department=Web): %w", text, errors.Unwrap(err))
+		return nil, fmt.Errorf("filter %s: no LDAP filter such as (department=Web): %w", text, errors.Unwrap(err))
 	}
-	if err := terms.gather(packet, 0); err != nil {
-		return terms, fmt.Errorf("filter %s: %w", text, err)
+	terms, err := gather(nil, packet, 0)
+	if err != nil {
+		return nil, fmt.Errorf("filter %s: %w", text, err)
 	}
 	return terms, nil
 }
 
 // gather walks a Filter, RFC 4511 4.5.1.7.
-func (t *FilterTerms) gather(p *ber.Packet, depth int) error {
+func gather(terms []FilterTerm, p *ber.Packet, depth int) ([]FilterTerm, error) {
 	if depth > maxDepth {
-		return errors.New("nested too deep")
+		return nil, errors.New("nested too deep")
 	}
 	switch p.Tag {
 	case ldap.FilterAnd, ldap.FilterOr, ldap.FilterNot:
 		if len(p.Children) == 0 {
-			return errors.New("an empty list, which everybody fits or nobody")
+			return nil, errors.New("an empty list, which everybody fits or nobody")
 		}
 		for _, part := range p.Children {
-			if err := t.gather(part, depth+1); err != nil {
-				return err
+			var err error
+			if terms, err = gather(terms, part, depth+1); err != nil {
+				return nil, err
 			}
 		}
-		return nil
+		return terms, nil
+	}
+	term := termOf(p)
+	if term.Attribute == "" && p.Tag == ldap.FilterExtensibleMatch {
+		return nil, errors.New("a matching rule without an attribute")
+	}
+	if !identity.CheckAttribute(term.Attribute) {
+		return nil, fmt.Errorf("%q is not the name of an LDAP attribute such as department", term.Attribute)
+	}
+	return append(terms, term), nil
+}
+
+// termOf reads an item. Its attribute description, RFC 4512 2.5, loses its options.
+func termOf(p *ber.Packet) FilterTerm {
+	term := FilterTerm{Form: AsksValue}
+	switch p.Tag {
 	case ldap.FilterPresent:
-		return t.addAttribute(p)
+		term.Form, term.Attribute = AsksPresence, p.Data.String()
+	case ldap.FilterSubstrings:
+		term.Form, term.Attribute = AsksPart, p.Children[0].Data.String()
 	case ldap.FilterExtensibleMatch:
-		return t.gatherRule(p)
-	}
-	return t.addAttribute(p.Children[0])
-}
-
-func (t *FilterTerms) gatherRule(p *ber.Packet) error {
-	named := false
-	for _, part := range p.Children {
-		switch part.Tag {
-		case ldap.MatchingRuleAssertionMatchingRule:
-			t.Rules = append(t.Rules, part.Data.String())
-		case ldap.MatchingRuleAssertionType:
-			named = true
-			if err := t.addAttribute(part); err != nil {
-				return err
+		for _, part := range p.Children {
+			switch part.Tag {
+			case ldap.MatchingRuleAssertionMatchingRule:
+				term.Rule = part.Data.String()
+			case ldap.MatchingRuleAssertionType:
+				term.Attribute = part.Data.String()
+			case ldap.MatchingRuleAssertionMatchValue:
+				term.Value = part.Data.String()
 			}
 		}
+	default:
+		term.Attribute, term.Value = p.Children[0].Data.String(), p.Children[1].Data.String()
 	}
-	if !named {
-		return errors.New("a matching rule without an attribute")
-	}
-	return nil
-}
-
-// addAttribute takes an attribute description, RFC 4512 2.5, without its options.
-func (t *FilterTerms) addAttribute(p *ber.Packet) error {
-	name, _, _ := strings.Cut(p.Data.String(), ";")
-	if !identity.CheckAttribute(name) {
-		return fmt.Errorf("%q is not the name of an LDAP attribute such as department", name)
-	}
-	t.Attributes = append(t.Attributes, name)
-	return nil
+	term.Attribute, _, _ = strings.Cut(term.Attribute, ";")
+	return term
 }
 
 // Filters lists the filters that the rule asks about, so that directories can be

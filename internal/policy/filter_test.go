@@ -90,22 +90,20 @@ func TestUnsure(t *testing.T) {
 }
 
 func TestParseFilter(t *testing.T) {
-	for text, want := range map[string]string{
-		"(department=Web)":          "department|",
-		"(&(a=b)(|(!(c=*))(d>=1)))": "a,c,d|",
-		"(cn=al*i*ce)":              "cn|",
-		`(cn=\28\2a\29)`:            "cn|",
-		"(2.5.4.3;lang-en=x)":       "2.5.4.3|",
-		"(memberOf:1.2.840.113556.1.4.1941:=CN=Web,DC=example,DC=test)": "memberOf|1.2.840.113556.1.4.1941",
-		"(o:dn:caseExactMatch:=x)":                                      "o|caseExactMatch",
-		"(cn~=Müller)":                                                  "cn|",
+	for text, want := range map[string][]FilterTerm{
+		"(department=Web)": {{"department", "", AsksValue, "Web"}},
+		"(&(a=b)(|(!(c=*))(d>=1)))": {
+			{"a", "", AsksValue, "b"}, {"c", "", AsksPresence, ""}, {"d", "", AsksValue, "1"},
+		},
+		"(cn=al*i*ce)":        {{"cn", "", AsksPart, ""}},
+		`(cn=\28\2a\29)`:      {{"cn", "", AsksValue, "(*)"}},
+		"(2.5.4.3;lang-en=x)": {{"2.5.4.3", "", AsksValue, "x"}},
+		"(memberOf:1.2.840.113556.1.4.1941:=CN=Web,DC=example,DC=test)": {{"memberOf", "1.2.840.113556.1.4.1941", AsksValue, "CN=Web,DC=example,DC=test"}},
+		"(o:dn:caseExactMatch:=x)":                                      {{"o", "caseExactMatch", AsksValue, "x"}},
+		"(cn~=Müller)":                                                  {{"cn", "", AsksValue, "Müller"}},
 	} {
-		got, err := ParseFilter(text)
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-		}
-		if joined := strings.Join(got.Attributes, ",") + "|" + strings.Join(got.Rules, ","); joined != want {
-			t.Errorf("%s: got %s, want %s", text, joined, want)
+		if got, err := ParseFilter(text); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, %v, want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{
@@ -126,7 +124,7 @@ func FuzzParseFilter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(terms.Attributes) == 0 {
+		if len(terms) == 0 {
 			t.Errorf("%q asks about nothing", text)
 		}
 		if _, err := ParseFilter("(!" + text + ")"); err != nil && len(text)+3 <= maxFilter && !strings.Contains(err.Error(), "too deep") {
