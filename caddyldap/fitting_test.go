@@ -1,14 +1,18 @@
 package caddyldap
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/go-ldap/ldap/v3"
+	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
 // fittingFilters are filters about the demo's alice, and what holds of her.
@@ -126,5 +130,36 @@ func TestFiltersAreBounded(t *testing.T) {
 	}
 	if err := a.Want(Wants{Filters: []string{"(mail=*)"}}); err == nil {
 		t.Errorf("more than %d filters are taken", maxFilters)
+	}
+}
+
+// TestWantReachesEveryDirectory: of the configuration and of the short form, those
+// that are described later too; each is told once.
+func TestWantReachesEveryDirectory(t *testing.T) {
+	a := &App{Directories: map[string]*Directory{"EXAMPLE": {Server: []Server{{URL: "ldaps://127.0.0.1:1"}}}}, Log: zap.NewNop()}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	t.Cleanup(cancel)
+	if err := a.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Cleanup() })
+	short := func(url string) *Directory {
+		t.Helper()
+		d, err := a.Adopt(ctx, &Directory{Server: []Server{{URL: url}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	before := short("ldaps://127.0.0.1:2")
+	for range 2 { // a site, and a part of it
+		if err := a.Want(WantsOf(policy.Rule{Any: []policy.Rule{{Filter: "(department=Web)"}, {Attribute: &policy.Attribute{Name: "title", Value: "x"}}}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, d := range map[string]*Directory{"named": a.Directories["EXAMPLE"], "short": before, "short again": short("ldaps://127.0.0.1:2"), "later": short("ldaps://127.0.0.1:3")} {
+		if len(d.filters) != 1 || d.filters[0].text != "(department=Web)" || !slices.Contains(d.reading.account, "title") {
+			t.Errorf("%s: got filters %v and attributes %v, want what the rule asks about", name, d.filters, d.reading.account)
+		}
 	}
 }
