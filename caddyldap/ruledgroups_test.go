@@ -61,7 +61,7 @@ func TestRuledGroups(t *testing.T) {
 		c.Groups = append(c.Groups, demodir.Group{Name: "Partners"})
 	})
 	directory := func(s *demodir.Server, account *ServiceAccount) *Directory {
-		return &Directory{Server: []Server{{URL: s.LDAPS()}}, TLS: &TLS{InsecureSkipVerify: true}, ServiceAccount: account}
+		return &Directory{Server: []Server{{URL: s.LDAPS()}}, TLS: &TLS{InsecureSkipVerify: true}, ServiceAccount: account, Timeout: patient()}
 	}
 	own := &ServiceAccount{Name: "svc-web", Secret: "Secr3t-svc-web"}
 	rule := policy.Rule{All: []policy.Rule{
