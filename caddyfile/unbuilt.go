@@ -15,8 +15,6 @@ func unbuilt(in string) []string {
 			"extended_protection", "accept_binding", "ntlm",
 			"throttle", "session", "login", "totp",
 		}
-	case "require", "all", "any", "none":
-		return []string{"filter"}
 	}
 	return nil
 }

@@ -53,6 +53,9 @@ type Directory struct {
 	bases     []string // where accounts may be; empty: the whole domain
 	reading   reading
 	mapping   *mapping // nil without a map
+	filters   []*wantedFilter
+	schema    sync.Map     // syntaxes of attributes, as far as asked
+	ruled     *ruledGroups // of all rules, nil before the app starts
 	verifiers []Verifier
 	servers   *servers
 	service   *service // nil without a service account

@@ -50,6 +50,9 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 	}
 	a := d.account(p)
 	a.Groups, a.Verifier, a.Server, a.At = groups, verifier, c.server.url.Addr(), d.now()
+	if err := d.addFittings(ctx, c, root, &a); err != nil {
+		return nil, err
+	}
 	return identity.New(a, policy.FoldDN), nil
 }
 

@@ -36,6 +36,7 @@ func (d *Directory) selfTest(ctx context.Context) {
 			d.report(ctx, "self-test: NTLM will not work", nil, err)
 		}
 	}
+	d.testGroups(ctx)
 	if faults > 0 || ctx.Err() != nil {
 		return
 	}

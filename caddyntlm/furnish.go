@@ -63,10 +63,11 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if err := h.settle(directories); err != nil {
 		return err
 	}
-	wanted := h.forwarding.attributes()
+	wanted := caddyldap.Wants{}
 	if h.Require != nil {
-		wanted = append(wanted, h.Require.Attributes()...)
+		wanted = caddyldap.WantsOf(*h.Require)
 	}
+	wanted.Attributes = append(wanted.Attributes, h.forwarding.attributes()...)
 	if err := want(ctx, wanted); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func TestRolesAndAttributes(t *testing.T) {
 		{"alice", "/title", 403, ""},
 		{"bob", "/", 200, "guest||Bob Brown||attribute displayName \"bob brown\"|"},
 		{"bob", "/strict", 403, ""},
-		{"carol", "/", 200, "mailer||Carol Clark||role web mailer|"},
+		{"carol", "/", 200, "mailer||Carol Clark||role web mailer|Engineer"},
 		{"dave", "/", 403, ""},
 	} {
 		for _, scheme := range []string{"--basic", "--ntlm"} {

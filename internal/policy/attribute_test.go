@@ -11,6 +11,7 @@ func TestRolesAndAttributes(t *testing.T) {
 	a.Details = &identity.Details{
 		Attributes: []identity.Attribute{{Name: "department", Values: []string{"Web", "Ops"}}, {Name: "pager"}},
 		Roles:      []string{"staff", "Power Users"},
+		Possible:   []string{"staff", "Power Users", "Contractor"},
 	}
 	id, plain := identity.New(a, FoldDN), alice(t)
 	department := func(value string) Rule { return Rule{Attribute: &Attribute{"Department", value}} }
