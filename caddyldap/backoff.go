@@ -125,6 +125,13 @@ func (s *servers) suspect(sv *server) {
 	}
 }
 
+// isSuspect reports whether a server is being looked at.
+func (s *servers) isSuspect(sv *server) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sv.probing
+}
+
 // probeLater looks in the background whether a server works. Called with the
 // lock held.
 func (s *servers) probeLater(sv *server) {

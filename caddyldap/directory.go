@@ -44,6 +44,11 @@ type Directory struct {
 	Map *Map `json:"map,omitempty"`
 	// Default: 1.5s to dial, 4s a request.
 	Timeout *Timeout `json:"timeout,omitempty"`
+	// How long identities are used. Default: 5m, 15m while no controller
+	// answers, 100000 of them.
+	Cache *Cache `json:"cache,omitempty"`
+	// The service account's connections. Default: 8, idle ones above one for 2m.
+	Pool *Pool `json:"pool,omitempty"`
 	// Who decides. Default: bind and relay.
 	VerifyRaw []json.RawMessage `json:"verify,omitempty" caddy:"namespace=ldap.verifiers inline_key=verifier"`
 
@@ -117,9 +122,14 @@ func (d *Directory) isOwn(domain string) bool {
 	return false
 }
 
-// start begins the self-test.
+// start warms the pool and begins the self-test.
 func (d *Directory) start() {
-	d.startOnce.Do(func() { d.spawn(d.selfTest) })
+	d.startOnce.Do(func() {
+		if d.service != nil {
+			d.spawn(d.service.warm)
+		}
+		d.spawn(d.selfTest)
+	})
 }
 
 // spawn runs something in the background, until stop at the latest. After stop

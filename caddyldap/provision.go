@@ -83,6 +83,7 @@ func (d *Directory) setKey() error {
 		Attributes: d.Attributes, Map: d.Map, BindAs: d.BindAs, User: d.User,
 		Server: d.Server, Domain: d.Domain, DNSDomain: d.DNSDomain, BaseDN: d.BaseDN, TLS: d.TLS,
 		StartTLS: d.StartTLS, InsecurePlaintext: d.InsecurePlaintext, Timeout: d.Timeout, VerifyRaw: d.VerifyRaw,
+		Cache: d.Cache, Pool: d.Pool,
 	}
 	if a := d.ServiceAccount; a != nil {
 		account := *a
