@@ -28,6 +28,7 @@ type reading struct {
 	details bool     // more is shown than the default
 	names   []string // read of whoever is in a security context
 	account []string // read of an account that is looked up
+	print   string   // tells two readings apart
 }
 
 // setReading puts the configured attributes beside those always read.
@@ -48,6 +49,7 @@ func (r *reading) settle(mapped []string) {
 	for _, name := range slices.Concat(r.shown, mapped, r.login) {
 		r.names, r.account = withName(r.names, name), withName(r.account, name)
 	}
+	r.print = fmt.Sprintf("%t %q", r.details, r.shown)
 }
 
 // withName adds the name of an attribute that is not there.

@@ -61,6 +61,7 @@ type Directory struct {
 	verifiers []Verifier
 	servers   *servers
 	service   *service // nil without a service account
+	cache     *cache
 	domain    domainFacts
 	logger    *zap.Logger
 	metrics   *metrics
@@ -157,6 +158,7 @@ func (d *Directory) stop() {
 		d.service.close()
 	}
 	d.background.Wait()
+	d.cache.close()
 	d.unmeasure()
 }
 

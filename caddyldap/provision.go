@@ -48,6 +48,9 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 	if err := d.loadVerifiers(ctx); err != nil {
 		return err
 	}
+	if d.cache, err = d.newCache(); err != nil {
+		return err
+	}
 	d.life, d.end = context.WithCancel(context.Background())
 	d.servers = d.newServers(config)
 	d.warn()
