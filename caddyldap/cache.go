@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -72,10 +71,10 @@ type known struct {
 
 // cache keeps identities for a while. Failures are not kept.
 type cache struct {
-	now          func() time.Time
-	entries      *otter.Cache[cacheKey, known]
-	flights      singleflight.Group
-	hits, misses atomic.Uint64
+	now     func() time.Time
+	entries *otter.Cache[cacheKey, known]
+	flights singleflight.Group
+	*lookups
 }
 
 func (d *Directory) newCache() (*cache, error) {
@@ -86,7 +85,7 @@ func (d *Directory) newCache() (*cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	return &cache{now: d.now, entries: entries}, nil
+	return &cache{now: d.now, entries: entries, lookups: d.metrics.lookupsOf(d.name)}, nil
 }
 
 func (c *cache) close() {

@@ -65,7 +65,7 @@ func (d *Directory) newServers(config *tls.Config) *servers {
 	for i, configured := range d.Server {
 		url, _ := ParseServer(configured.URL) // CheckStatic has read it before
 		sv := &server{url: url, rank: i, ignored: func(referrals []string) {
-			d.logger.Debug("referrals ignored", zap.Strings("referrals", referrals))
+			d.log().Debug("referrals ignored", zap.Strings("referrals", referrals))
 		}}
 		if url.TLS || d.StartTLS {
 			sv.tls = config.Clone()

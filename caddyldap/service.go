@@ -26,16 +26,26 @@ type service struct {
 	until   time.Time // the refused secret is not tried before
 }
 
-func (d *Directory) setService() error {
+func (d *Directory) newService() *service {
 	if d.ServiceAccount == nil {
 		return nil
 	}
-	d.service = &service{directory: d, name: d.ServiceAccount.shown(), account: d.newAccount(), pool: d.newPool()}
-	d.service.pool.connect = d.service.attempt
-	if k, ok := d.service.account.(*kerberosAccount); ok {
+	s := &service{directory: d, name: d.ServiceAccount.shown(), account: d.newAccount(), pool: d.newPool()}
+	s.pool.connect = s.attempt
+	return s
+}
+
+// checkEvidence finds out, while the configuration loads, whether what the
+// account proves itself with is there.
+func (d *Directory) checkEvidence() error {
+	if d.ServiceAccount == nil {
+		return nil
+	}
+	account := d.newAccount()
+	if k, ok := account.(*kerberosAccount); ok {
 		return k.checkEvidence()
 	}
-	_, err := d.service.account.evidence()
+	_, err := account.evidence()
 	return err
 }
 
