@@ -79,6 +79,7 @@ func TestReloadKeeps(t *testing.T) {
 	s := startDemo(t, nil)
 	before := descriptors(t)
 	r := &reloads{t: t}
+	t.Cleanup(r.end)
 	d := r.load(nil, s)
 	carol := mustLogIn(t, d, "carol")
 	var bound *conn
