@@ -56,6 +56,7 @@ func (m *member) load() int { return max(m.users, int(m.conn.asking.Load())) }
 // more use.
 type pool struct {
 	size    int
+	share   int // how many questions go over one connection
 	idle    time.Duration
 	now     func() time.Time
 	spawn   func(func(context.Context))
@@ -73,7 +74,7 @@ type pool struct {
 }
 
 func (d *Directory) newPool() *pool {
-	p := &pool{size: defaultPoolSize, idle: defaultPoolIdle, now: d.now, spawn: d.spawn}
+	p := &pool{size: defaultPoolSize, share: sharedBy, idle: defaultPoolIdle, now: d.now, spawn: d.spawn}
 	if d.Pool != nil && d.Pool.Size > 0 {
 		p.size = d.Pool.Size
 	}
@@ -129,7 +130,7 @@ func (p *pool) best() *member {
 		switch {
 		case m.conn.lost():
 			p.remove(m)
-		case m.load() < sharedBy && (best == nil || m.load() < best.load()):
+		case m.load() < p.share && (best == nil || m.load() < best.load()):
 			best = m
 		}
 	}
