@@ -31,6 +31,9 @@ func readList(l line) ([]string, error) {
 func readPieces(l line) ([]piece, error) {
 	var pieces []piece
 	for _, arg := range l.args {
+		if isNot(arg) {
+			return nil, keepOut(arg)
+		}
 		found, err := split(arg)
 		if err != nil {
 			return nil, err

@@ -67,6 +67,9 @@ func readRule(in string, l line) (policy.Rule, error) {
 	if l.word.Text == "require" {
 		return policy.Rule{}, errorAt(l.word, "the lines inside %s carry no require: write only what follows it", in)
 	}
+	if isNot(l.word) {
+		return policy.Rule{}, keepOut(l.word)
+	}
 	known := ruleWords()
 	if _, ok := known[l.word.Text]; !ok {
 		return policy.Rule{}, unknownElse(l.word, "word", in, known.list(), groupMeant(in, l))

@@ -14,13 +14,13 @@ import (
 // are the primary group of the account, RFC 2307 2.2 (posixGroup: memberUid,
 // gidNumber), and returns their DNs. Active Directory is not asked: there the
 // attributes mean nothing to Windows.
-func posixGroups(ctx context.Context, c *conn, root rootDSE, p person, found map[string]*ldap.Entry) ([]string, error) {
+func (d *Directory) posixGroups(ctx context.Context, c *conn, root rootDSE, p person, found map[string]*ldap.Entry) ([]string, error) {
 	if root.ad {
 		return nil, nil
 	}
 	var terms strings.Builder
-	for _, uid := range p.entry.GetEqualFoldAttributeValues("uid") {
-		terms.WriteString("(memberUid=" + ldap.EscapeFilter(uid) + ")")
+	if name := oneValue(p.entry, "uid"); name != "" { // one: a further uid may be another account's
+		terms.WriteString("(memberUid=" + ldap.EscapeFilter(name) + ")")
 	}
 	if gid := value(p.entry, "gidNumber"); gid != "" {
 		terms.WriteString("(gidNumber=" + ldap.EscapeFilter(gid) + ")")

@@ -69,6 +69,9 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 	if err := d.fits(ctx, c, p.entry.DN); err != nil {
 		return nil, err
 	}
+	if err := d.unmistakable(ctx, c, root, p.entry); err != nil {
+		return nil, err
+	}
 	groups, err := d.groups(ctx, c, root, p)
 	if err != nil {
 		return nil, err
@@ -84,7 +87,7 @@ func (d *Directory) account(p person) identity.Account {
 		Directory:   d.name,
 		Home:        d.netBIOS(),
 		SID:         p.sid,
-		SAM:         value(p.entry, "sAMAccountName"),
+		SAM:         d.loginName(p.entry),
 		UPN:         value(p.entry, "userPrincipalName"),
 		DN:          p.entry.DN,
 		DisplayName: value(p.entry, "displayName"),
@@ -99,12 +102,6 @@ func (d *Directory) account(p person) identity.Account {
 	}
 	if k.dns != "" {
 		a.DNSDomain = k.dns
-	}
-	if a.SAM == "" {
-		a.SAM = value(p.entry, "uid")
-	}
-	if d.User != nil && d.User.Attribute != "" {
-		a.SAM = value(p.entry, d.User.Attribute)
 	}
 	if a.UPN == "" && a.DNSDomain != "" && !p.sid.IsZero() {
 		a.UPN = a.SAM + "@" + a.DNSDomain // the implicit one, [MS-ADTS] 5.1.1.1.1

@@ -38,7 +38,7 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 		found[identity.Fold(primary.DN)] = primary
 		level = append(level, primary.DN)
 	}
-	posix, err := posixGroups(ctx, c, root, p, found)
+	posix, err := d.posixGroups(ctx, c, root, p, found)
 	if err != nil {
 		return nil, err
 	}

@@ -142,3 +142,14 @@ func TestBeginningOfAName(t *testing.T) {
 		t.Error("a group is not found")
 	}
 }
+
+// TestHidesGroupsWithoutSIDs: a group of OpenLDAP whose name may not be read could
+// be any, and none that names groups must not pass by it.
+func TestHidesGroupsWithoutSIDs(t *testing.T) {
+	for name, want := range map[string]bool{"": true, "staff": false} {
+		id := New(Account{SAM: "anna", Groups: []Group{{Name: "unix", DN: "cn=unix"}, {Name: name}}}, Fold)
+		if got := id.HidesGroups(); got != want {
+			t.Errorf("a group named %q: got hidden %v, want %v", name, got, want)
+		}
+	}
+}

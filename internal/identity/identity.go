@@ -57,7 +57,8 @@ func New(a Account, foldDN func(string) string) *Identity {
 		},
 	}
 	for _, g := range a.Groups {
-		if g.Name == "" && !a.SID.IsZero() && (g.SID.Domain() == a.SID.Domain() || g.SID.Domain() == SIDBuiltin) {
+		// Without SIDs every group is one of the directory's own.
+		if g.Name == "" && (a.SID.IsZero() || g.SID.Domain() == a.SID.Domain() || g.SID.Domain() == SIDBuiltin) {
 			id.hidden = true
 		}
 	}
