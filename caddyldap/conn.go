@@ -26,6 +26,7 @@ type conn struct {
 	request time.Duration
 	shared  bool         // several acts at once, none of which may end another
 	asking  atomic.Int32 // acts under way on a shared one
+	freed   func()       // told when one of them ends
 	gate    *ldapsasl.Gate
 	client  *ldap.Conn
 
@@ -97,7 +98,12 @@ func ask[T any](ctx context.Context, c *conn, act func(*ldap.Conn) (T, error)) (
 	// The request timeout alone ends it: others ask on this connection too.
 	c.asking.Add(1)
 	go func() {
-		defer c.asking.Add(-1)
+		defer func() {
+			c.asking.Add(-1)
+			if c.freed != nil {
+				c.freed()
+			}
+		}()
 		answer, err := askAlone(context.WithoutCancel(ctx), c, act)
 		replies <- reply{answer, err}
 	}()

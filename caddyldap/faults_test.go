@@ -166,3 +166,47 @@ func TestFaultsWithAnotherController(t *testing.T) {
 		}
 	})
 }
+
+// TestPlacesOfThoseWhoLeft: a question whose asker has left takes a place of the
+// pool until it ends, and then somebody who waits gets it.
+func TestPlacesOfThoseWhoLeft(t *testing.T) {
+	s := newSick(t, true)
+	p := s.service.pool
+	p.size = 1
+	if err := timed(t, s.acts()["search"]); err != nil {
+		t.Fatal(err)
+	}
+	s.proxy.set(hanging)
+	ctx, leave := context.WithCancel(t.Context())
+	var left sync.WaitGroup
+	for range p.share {
+		left.Go(func() {
+			_ = s.service.do(ctx, func(c *conn, root rootDSE) error {
+				_, err := c.entry(ctx, root.base, "objectClass")
+				return err
+			})
+		})
+	}
+	p.mu.Lock()
+	c := p.members[0].conn
+	p.mu.Unlock()
+	await(t, "all ask", func() bool { return int(c.asking.Load()) == p.share })
+	leave()
+	left.Wait()
+	served := make(chan error, 1)
+	go func() { served <- s.service.do(t.Context(), func(*conn, rootDSE) error { return nil }) }()
+	await(t, "one waits", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.waiting) == 1
+	})
+	s.proxy.set(none)
+	select {
+	case err := <-served:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(overall):
+		t.Fatal("nobody woke the one who waits")
+	}
+}

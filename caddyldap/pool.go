@@ -164,6 +164,7 @@ func (p *pool) grow(ctx context.Context) {
 		c.close()
 	default:
 		m := &member{conn: c, root: root, idle: p.now()}
+		c.freed = p.freed
 		p.members = append(p.members, m)
 		p.order()
 		p.reapLater()
@@ -217,6 +218,16 @@ func (p *pool) leave(turn chan struct{}) {
 		return
 	}
 	p.wake()
+}
+
+// freed gives a turn to somebody who waits, where the end of a question whose
+// asker had left made room.
+func (p *pool) freed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) > 0 && p.best() != nil {
+		p.wake()
+	}
 }
 
 func (p *pool) wake() {
