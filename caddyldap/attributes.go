@@ -28,6 +28,7 @@ type reading struct {
 	details bool     // more is shown than the default
 	names   []string // read of whoever is in a security context
 	account []string // read of an account that is looked up
+	print   string   // tells what two configurations find out of an account apart
 }
 
 // setReading puts the configured attributes beside those always read.
@@ -41,6 +42,7 @@ func (d *Directory) setReading() {
 		d.reading.shown = defaultAttributes
 	}
 	d.reading.settle(d.mapping.attributes())
+	d.setPrint()
 }
 
 func (r *reading) settle(mapped []string) {
@@ -48,6 +50,22 @@ func (r *reading) settle(mapped []string) {
 	for _, name := range slices.Concat(r.shown, mapped, r.login) {
 		r.names, r.account = withName(r.names, name), withName(r.account, name)
 	}
+}
+
+// setPrint settles which identities of the cache serve: those that know all that
+// rules and forwarded headers ask about, in whichever order the sites are read.
+// Roles come of the map, which is among the directory's own settings.
+func (d *Directory) setPrint() {
+	shown, filters := make([]string, len(d.reading.shown)), make([]string, len(d.filters))
+	for i, name := range d.reading.shown {
+		shown[i] = strings.ToLower(name)
+	}
+	for i, f := range d.filters {
+		filters[i] = f.text
+	}
+	slices.Sort(shown)
+	slices.Sort(filters)
+	d.reading.print = fmt.Sprintf("%t %q %q", d.reading.details, shown, filters)
 }
 
 // withName adds the name of an attribute that is not there.

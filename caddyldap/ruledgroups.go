@@ -94,7 +94,7 @@ func (d *Directory) testGroups(ctx context.Context) {
 
 // presence looks for one group.
 func (d *Directory) presence(ctx context.Context, c *conn, root rootDSE, g policy.NamedGroup) (presence, error) {
-	entries, err := d.named(ctx, c, root, g)
+	entries, err := d.ruledEntries(ctx, c, root, g)
 	if errors.Is(err, errLimit) {
 		return groupPresent, nil
 	}
@@ -114,7 +114,8 @@ func (d *Directory) presence(ctx context.Context, c *conn, root rootDSE, g polic
 	return found, nil
 }
 
-func (d *Directory) named(ctx context.Context, c *conn, root rootDSE, g policy.NamedGroup) ([]*ldap.Entry, error) {
+// ruledEntries are the groups that a name in a rule may mean.
+func (d *Directory) ruledEntries(ctx context.Context, c *conn, root rootDSE, g policy.NamedGroup) ([]*ldap.Entry, error) {
 	if g.DN != "" {
 		e, err := c.entry(ctx, g.DN, groupAttributes...)
 		if err != nil && isResult(err) && !overloaded(err) || e == nil {

@@ -63,6 +63,7 @@ func (d *Directory) want(w Wants) error {
 			return err
 		}
 	}
+	d.setPrint()
 	return nil
 }
 

@@ -24,6 +24,7 @@ type fakeDirectory struct {
 	failures  map[string]error // of password and NTLM log-ins, by user
 	open      map[*fakeExchange]bool
 	at        func() time.Time
+	fresh     time.Duration
 
 	start   func(ctx context.Context) error // before a Type 2 is given
 	finish  func(ctx context.Context) error // before a Type 3 is looked at
@@ -48,6 +49,7 @@ func newFakeDirectory(name string) *fakeDirectory {
 		failures:  map[string]error{},
 		open:      map[*fakeExchange]bool{},
 		at:        time.Now,
+		fresh:     5 * time.Minute,
 		accepts:   func(identity.Name) bool { return true },
 	}
 }
@@ -63,7 +65,10 @@ func (d *fakeDirectory) checkClosed(t testing.TB) {
 func (d *fakeDirectory) Name() string                    { return d.name }
 func (d *fakeDirectory) Key() string                     { return "key of " + d.name }
 func (d *fakeDirectory) Accepts(name identity.Name) bool { return d.accepts(name) }
-func (d *fakeDirectory) fold(dn string) string           { return policy.FoldDN(dn) }
+func (d *fakeDirectory) Freshness() (fresh, stale time.Duration) {
+	return d.fresh, 15 * time.Minute
+}
+func (d *fakeDirectory) fold(dn string) string { return policy.FoldDN(dn) }
 func (d *fakeDirectory) sid(user string) identity.SID {
 	if !d.as.IsZero() {
 		return d.as

@@ -27,6 +27,9 @@ type directory interface {
 	NTLMVerifier() identity.NTLMVerifier
 	// Accepts reports whether a typed name may be one of its accounts.
 	Accepts(identity.Name) bool
+	// Freshness is how old an identity may be when it is used, and how old
+	// while no controller answers.
+	Freshness() (fresh, stale time.Duration)
 }
 
 // open finds the directories in the ldap app.
