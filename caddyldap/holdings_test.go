@@ -185,9 +185,25 @@ func TestReloadReadsWhatIsWanted(t *testing.T) {
 	if id := mustLogIn(t, r.load(nil, s), name); id.Details != nil {
 		t.Fatalf("got %v, want nothing more than the names", id.Details)
 	}
-	id := mustLogIn(t, r.load(nil, s, Wants{Attributes: []string{"employeeType"}}), name)
-	if id.Details == nil || len(id.Details.Attributes) == 0 {
-		t.Errorf("got %v, want employeeType", id.Details)
+	old := mustLogIn(t, r.load(nil, s, Wants{Attributes: []string{"employeeType"}}), name)
+	if old.Details == nil || len(old.Details.Attributes) == 0 {
+		t.Errorf("got %v, want employeeType", old.Details)
+	}
+	const filter, other = "(employeeType=manager)", "(employeeType=worker)"
+	d := r.load(nil, s, Wants{Attributes: []string{"EMPLOYEETYPE"}, Filters: []string{filter, other}})
+	refreshed, err := d.Refresh(t.Context(), old) // a moment old, as a connection remembers it
+	if err != nil || refreshed.Fits(filter) != identity.FitYes || refreshed.Fits(other) != identity.FitNo {
+		t.Fatalf("refreshed: got %v, %v, want the answers about both filters", refreshed, err)
+	}
+	d = r.load(nil, s, Wants{Filters: []string{filter}})
+	id := mustLogIn(t, d, name)
+	if id == refreshed || id.Fits(filter) != identity.FitYes {
+		t.Errorf("at a log-in: got %v, want the answer about the filter", id.Details)
+	}
+	// The rules of the sites come in any order, and ask the same.
+	d = r.load(nil, s, Wants{Filters: []string{other}}, Wants{Filters: []string{filter}}, Wants{Attributes: []string{"employeetype"}})
+	if mustLogIn(t, d, name) != refreshed {
+		t.Error("what is known of all that the rules ask is looked up again")
 	}
 }
 

@@ -32,7 +32,8 @@ type fakeDirectory struct {
 	refresh func(id *identity.Identity) error
 	verify  func(ctx context.Context) error
 
-	as                             identity.SID // everybody's, where set
+	as                             identity.SID      // everybody's, where set
+	details                        *identity.Details // everybody's, as rules have them asked for
 	noNTLM, noPasswords            bool
 	asked, refreshed, resolved     atomic.Int64
 	accepts                        func(identity.Name) bool
@@ -154,7 +155,7 @@ func (d *fakeDirectory) account(user string) *identity.Identity {
 	a := identity.Account{
 		Directory: d.name, Home: d.name, Domain: d.name, DNSDomain: "example.com", SID: d.sid(user), SAM: user,
 		UPN: user + "@example.com", DN: "CN=" + user + ",DC=example,DC=com", DisplayName: "The " + user,
-		Mail: user + "@mail.example.com", Verifier: "fake", Server: "dc1.example.com:636", At: d.at(),
+		Mail: user + "@mail.example.com", Verifier: "fake", Server: "dc1.example.com:636", At: d.at(), Details: d.details,
 	}
 	for _, g := range d.groups[user] {
 		a.Groups = append(a.Groups, identity.Group{SID: fakeSID(g), Name: g, Domain: d.name, DN: "CN=" + g + ",DC=example,DC=com"})

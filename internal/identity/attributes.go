@@ -90,6 +90,12 @@ func (a *Account) HasRole(folded string) bool {
 	return slices.ContainsFunc(a.Roles(), func(role string) bool { return FoldsTo(role, folded) })
 }
 
+// AskedAttribute reports whether the directory was asked for an attribute at all.
+func (a *Account) AskedAttribute(name string) bool {
+	_, asked := a.Attribute(name)
+	return asked
+}
+
 // KnowsValues reports whether the account's values of an attribute are all known.
 // One that the directory does not show counts as known to be absent.
 func (a *Account) KnowsValues(name string) bool {

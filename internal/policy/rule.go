@@ -56,7 +56,7 @@ func Compile(r Rule) (*Policy, error) {
 	if _, isNone := root.(none); isNone {
 		return nil, errNone
 	}
-	return &Policy{root: root}, nil
+	return &Policy{root: root, needs: needs{attributes: r.Attributes(), filters: r.Filters()}}, nil
 }
 
 func compile(r Rule, depth int) (node, error) {
