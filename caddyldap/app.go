@@ -100,13 +100,17 @@ func (a *App) Adopt(ctx caddy.Context, d *Directory) (*Directory, error) {
 	return d, nil
 }
 
-// Start begins the self-tests. A controller that is down stops no start.
+// Start begins the self-tests. A controller that is down stops no start. A rule
+// with a role that no map gives does: one that stands alone in a route cannot be
+// judged before, when directories in the short form may yet come.
 func (a *App) Start() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.started = true
 	all := a.all()
-	a.tellRoles(all)
+	if err := CheckRoles(a.wanted.Roles, all); err != nil {
+		return err
+	}
+	a.started = true
 	ruled := newRuledGroups(a.wanted.Groups, len(all), a.logger)
 	for _, d := range all {
 		d.ruled = ruled

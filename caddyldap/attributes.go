@@ -105,7 +105,7 @@ func (d *Directory) details(e *ldap.Entry) *identity.Details {
 		return nil
 	}
 	details := &identity.Details{Attributes: make([]identity.Attribute, 0, len(d.reading.shown))}
-	details.Roles, details.Possible = d.mapping.roles(e)
+	details.Roles, details.Unsure = d.mapping.roles(e)
 	for _, name := range d.reading.shown {
 		details.Attributes = append(details.Attributes, readable(e, name))
 	}

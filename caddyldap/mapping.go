@@ -116,21 +116,29 @@ func expression(text string) (func(string) bool, error) {
 
 // roles are those of the first line that fits an entry, else the fallback. A line
 // that could not see all values gives none, and neither does any after it: nobody
-// can tell then which of them is the first to fit, and possible, the roles that the
-// account might have had, are none either.
-func (m *mapping) roles(e *ldap.Entry) (roles, possible []string) {
+// can tell then which of them is the first to fit, and their roles are unsure.
+func (m *mapping) roles(e *ldap.Entry) (roles, unsure []string) {
 	if m == nil {
 		return nil, nil
 	}
-	for _, l := range m.lines {
+	for i, l := range m.lines {
 		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(l.attribute), l.fits) {
-			return l.roles, m.all
+			return l.roles, nil
 		}
 		if isRanged(e, l.attribute) {
-			return nil, nil
+			return nil, m.from(i)
 		}
 	}
-	return m.fallback, m.all
+	return m.fallback, nil
+}
+
+// from are the roles of a line, of those after it, and of the fallback.
+func (m *mapping) from(line int) []string {
+	roles := slices.Clone(m.fallback)
+	for _, l := range m.lines[line:] {
+		roles = append(roles, l.roles...)
+	}
+	return roles
 }
 
 // gives reports whether somebody may have a role by it.

@@ -79,14 +79,14 @@ func TestPartOfTheValues(t *testing.T) {
 		}
 	}
 	lines := []MapLine{{"title", "Lead", []string{"lead"}}, {"memberOf", "CN=C", []string{"member"}}, {"title", "*", []string{"titled"}}}
-	for skip, want := range map[int][]string{0: {"lead"}, 1: nil, 2: {"titled"}} {
+	for skip, want := range map[int][2][]string{0: {{"lead"}, nil}, 1: {nil, {"guest", "member", "titled"}}, 2: {{"titled"}, nil}} {
 		m, err := (&Map{Fallback: []string{"guest"}, Lines: lines[skip:]}).compile()
 		if err != nil {
 			t.Fatal(err)
 		}
-		roles, possible := m.roles(entry)
-		if !slices.Equal(roles, want) || (len(possible) > 0) != (want != nil) {
-			t.Errorf("from line %d: got %q of %q, want %q", skip, roles, possible, want)
+		roles, unsure := m.roles(entry)
+		if !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
+			t.Errorf("from line %d: got %q, unsure of %q, want %q", skip, roles, unsure, want)
 		}
 	}
 }
@@ -129,8 +129,8 @@ func TestAttributesAndRoles(t *testing.T) {
 				t.Errorf("%s: got %q, %v, want %q", name, got, known, want)
 			}
 		}
-		if details := id.(*identity.Identity).Details; !slices.Equal(details.Possible, []string{"guest", "web"}) {
-			t.Errorf("got possible roles %q, want both of the map", details.Possible)
+		if details := id.(*identity.Identity).Details; details.Unsure != nil {
+			t.Errorf("got unsure of the roles %q, want of none", details.Unsure)
 		}
 		if got := id.Roles(); !slices.Equal(got, []string{"web"}) {
 			t.Errorf("got roles %q, want web", got)

@@ -2,8 +2,6 @@ package caddyldap
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -93,33 +91,4 @@ func TestRuledGroups(t *testing.T) {
 	same("one without a service account", ruled(t, rule, map[string]*Directory{"EXAMPLE": directory(first, own), "OTHER": directory(second, nil)}), nil)
 	wrong := &ServiceAccount{Name: "svc-web", Secret: "wrong"}
 	same("one whose account is refused", ruled(t, rule, map[string]*Directory{"EXAMPLE": directory(first, own), "OTHER": directory(second, wrong)}), nil)
-}
-
-// TestRuledRoles: so is a role that no map gives, before anybody is asked.
-func TestRuledRoles(t *testing.T) {
-	core, logs := observer.New(zap.InfoLevel)
-	mapped := func(role string) *Directory {
-		return &Directory{Server: []Server{{URL: "ldaps://127.0.0.1:1"}}, Map: &Map{Lines: []MapLine{{"department", "Web", []string{role}}}}}
-	}
-	a := &App{Log: zap.New(core), Directories: map[string]*Directory{"EXAMPLE": mapped("staff"), "OTHER": mapped("Partner"), "PLAIN": {Server: []Server{{URL: "ldaps://127.0.0.1:1"}}}}}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
-	t.Cleanup(cancel)
-	if err := a.Provision(ctx); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := a.Want(WantsOf(policy.Rule{Any: []policy.Rule{{Role: []string{"Staff", "partner", "stuff"}}, {Role: []string{"admin"}}}})); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(a.Start(), a.Stop()); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, line := range logs.FilterFieldKey("role").All() {
-		got = append(got, line.ContextMap()["role"].(string)+": "+line.ContextMap()["rule"].(string))
-	}
-	if want := []string{"stuff: role Staff partner stuff", "admin: role admin"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.uber.org/zap"
-
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -65,18 +63,4 @@ func (d *Directory) want(w Wants) error {
 	}
 	d.setPrint()
 	return nil
-}
-
-// tellRoles warns of roles in rules that no map gives to anybody.
-func (a *App) tellRoles(directories []*Directory) {
-	told := make(map[policy.NamedRole]bool)
-	for _, named := range a.wanted.Roles {
-		given := slices.ContainsFunc(directories, func(d *Directory) bool { return d.mapping.gives(named.Role) })
-		if given || told[named] {
-			continue
-		}
-		told[named] = true
-		a.logger.Warn("a rule names a role that no map gives", zap.String("rule", named.Rule), zap.String("role", named.Role),
-			zap.String("hint", "nobody has it, and a none with it keeps everybody out: mend the name, or write a map line that gives it"))
-	}
 }

@@ -69,7 +69,8 @@ func (d *fakeDirectory) Accepts(name identity.Name) bool { return d.accepts(name
 func (d *fakeDirectory) Freshness() (fresh, stale time.Duration) {
 	return d.fresh, 15 * time.Minute
 }
-func (d *fakeDirectory) fold(dn string) string { return policy.FoldDN(dn) }
+func (d *fakeDirectory) GivesRole(role string) bool { return role == "staff" }
+func (d *fakeDirectory) fold(dn string) string      { return policy.FoldDN(dn) }
 func (d *fakeDirectory) sid(user string) identity.SID {
 	if !d.as.IsZero() {
 		return d.as

@@ -30,6 +30,8 @@ type directory interface {
 	// Freshness is how old an identity may be when it is used, and how old
 	// while no controller answers.
 	Freshness() (fresh, stale time.Duration)
+	// GivesRole reports whether its map could give a role to anybody.
+	GivesRole(role string) bool
 }
 
 // open finds the directories in the ldap app.
@@ -127,7 +129,7 @@ func (h *Handler) settle(directories []directory) error {
 	if h.rule, err = policy.Compile(rule); err != nil {
 		return fmt.Errorf("require: %w", err)
 	}
-	return nil
+	return caddyldap.CheckRoles(rule.Roles(), directories)
 }
 
 func checkTwice(directories []directory) error {

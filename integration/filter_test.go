@@ -61,10 +61,17 @@ const filterSite = `
 	respond "{http.auth.user.rule}"
 `
 
+// filterMap gives the one role that the site's rules ask about.
+const filterMap = `
+		map {
+			title Engineer contractor
+		}
+`
+
 // TestFilter against the real controllers: the directory itself says who fits, on
 // the user's own connection and on the service account's.
 func TestFilter(t *testing.T) {
-	s := start(t, siteConfig{Body: filterSite})
+	s := start(t, siteConfig{Body: filterSite, LDAP: filterMap})
 	for _, c := range []struct {
 		user, path string
 		status     int
@@ -84,7 +91,8 @@ func TestFilter(t *testing.T) {
 		{"alice", "/rule", 403, ""},
 		{"alice", "/number", 403, ""},
 		{"alice", "/person", 200, "filter (&(objectCategory=person)(!(userAccountControl:1.2.840.113556.1.4.803:=2))(primaryGroupID>=1))"},
-		{"alice", "/norole", 403, ""},
+		{"carol", "/norole", 403, ""},
+		{"alice", "/norole", 200, "all { valid-user; none { role contractor } }"},
 		{"alice", "/outside", 403, ""},
 		{"bob", "/outside", 200, "all { valid-user; none { filter (department=Web) } }"},
 	} {
@@ -109,7 +117,7 @@ func TestFilter(t *testing.T) {
 // TestFilterIsAskedAgain: an answer is no older than the identity, which the
 // service account looks up before a denial.
 func TestFilterIsAskedAgain(t *testing.T) {
-	s := start(t, siteConfig{Body: filterSite, Servers: domain.LDAPS(1), LDAP: `service_account EXAMPLE\svc-web ` + lab.Account("svc-web").Password})
+	s := start(t, siteConfig{Body: filterSite, Servers: domain.LDAPS(1), LDAP: filterMap + `service_account EXAMPLE\svc-web ` + lab.Account("svc-web").Password})
 	c := dial(t, s.HTTP)
 	if got := c.logIn(t, "bob"); got != 200 {
 		t.Fatalf("got %d, reason %s", got, s.reason(t))

@@ -17,6 +17,7 @@ func TestRolesAndAttributes(t *testing.T) {
 			fallback guest
 			memberOf "CN=Web Users,*" web staff
 			mail "m/carol@.*/" mailer
+			department Nowhere nobody-has-it
 		}`,
 		Body: `
 	windows_auth EXAMPLE {

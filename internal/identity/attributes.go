@@ -19,7 +19,7 @@ type Attribute struct {
 type Details struct {
 	Attributes []Attribute
 	Roles      []string
-	Possible   []string  // roles that the directory's map gives to anybody
+	Unsure     []string  // roles that the account may have or not: the map could not see all values
 	Fittings   []Fitting // the directory's answers about filters
 }
 
@@ -111,10 +111,10 @@ func (a *Account) KnowsValues(name string) bool {
 	return known
 }
 
-// KnowsRole reports whether a role, given folded, is one that the directory's
-// map could give.
+// KnowsRole reports whether it is known if the account has a role, given folded. One
+// that the directory's map does not give it has not.
 func (a *Account) KnowsRole(folded string) bool {
-	return a.Details != nil && slices.ContainsFunc(a.Details.Possible, func(role string) bool { return FoldsTo(role, folded) })
+	return a.Details == nil || !slices.ContainsFunc(a.Details.Unsure, func(role string) bool { return FoldsTo(role, folded) })
 }
 
 // FoldsTo reports whether Fold(text) is the text given. It allocates nothing.

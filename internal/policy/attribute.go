@@ -45,8 +45,7 @@ func (r roles) match(id *identity.Identity, _ Scope) (string, bool) {
 	return r.text, slices.ContainsFunc(r.folded, id.HasRole)
 }
 
-// unsure: a role that no map of the user's directory gives says nothing about
-// who has it not.
+// unsure: the map of the user's directory could not see all values of an attribute.
 func (r roles) unsure(id *identity.Identity) bool {
 	for _, role := range r.folded {
 		if !id.KnowsRole(role) {

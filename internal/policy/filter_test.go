@@ -60,20 +60,22 @@ func TestFilter(t *testing.T) {
 }
 
 // TestUnsure: what nobody can tell is no ground for a none to let somebody pass:
-// roles that no map gives, attributes unread or read in part.
+// roles that a map gives by values it could not see, attributes unread or read in
+// part. A role that no map of the directory gives the user has not.
 func TestUnsure(t *testing.T) {
 	a := alice(t).Account
 	a.Details = &identity.Details{
 		Attributes: []identity.Attribute{{Name: "department", Values: []string{"Web"}}, {Name: "pager", Values: []string{"1"}, Partial: true}},
-		Possible:   []string{"staff"},
+		Unsure:     []string{"Staff"},
 	}
 	id := identity.New(a, FoldDN)
 	for name, c := range map[string]struct {
 		inner Rule
 		want  bool
 	}{
-		"a role of the map":    {Rule{Role: []string{"STAFF"}}, true},
-		"a role of no map":     {Rule{Role: []string{"staff", "stuff"}}, false},
+		"a role unsure":        {Rule{Role: []string{"STAFF"}}, false},
+		"one of two":           {Rule{Role: []string{"hr", "staff"}}, false},
+		"a role of no map":     {Rule{Role: []string{"stuff"}}, true},
 		"an attribute":         {Rule{Attribute: &Attribute{"department", "HR"}}, true},
 		"a value beyond those": {Rule{Attribute: &Attribute{"pager", "2"}}, false},
 		"one that is unread":   {Rule{Attribute: &Attribute{"title", "x"}}, false},
