@@ -35,6 +35,8 @@ func directoryWords() words[directory] {
 		"map":                {usage: mapUsage, needsBlock: true, parse: readMap},
 		"bind_as":            {usage: bindAsUsage, least: 1, most: 2, parse: readBindAs},
 		"user":               {usage: "user { attribute, filter, suffix }", needsBlock: true, parse: readUser},
+		"cache":              {usage: cacheUsage, needsBlock: true, parse: readCache},
+		"pool":               {usage: poolUsage, needsBlock: true, parse: readPool},
 		"timeout":            {usage: "timeout { dial, request }", needsBlock: true, parse: readTimeout},
 		"verify":             {usage: "verify <verifier>", least: 1, most: -1, many: true, block: true, parse: readVerify},
 	}

@@ -13,7 +13,6 @@ func TestUnbuilt(t *testing.T) {
 		"ldap":         directoryWords().list(),
 		"verify":       verifierWords().list(),
 		"windows_auth": handlerWords().list(),
-		"require":      ruleWords().list(),
 	} {
 		if len(unbuilt(in)) == 0 {
 			t.Errorf("%s: nothing is unbuilt; strike out the case", in)

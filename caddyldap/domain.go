@@ -76,7 +76,6 @@ func (k knownDomain) whole() bool { return k.netBIOS != "" && k.dns != "" && !k.
 // domainFacts are learnt on the first connection on which somebody is bound who
 // may read them, and kept.
 type domainFacts struct {
-	named string // the directory's NAME, empty in the short form
 	facts atomic.Pointer[knownDomain]
 	root  atomic.Pointer[string] // the DNS name in defaultNamingContext, which everybody may read
 	other atomic.Bool            // the servers are no Active Directory
@@ -134,11 +133,11 @@ func (d *Directory) compareNames(k knownDomain) {
 		return
 	}
 	if d.Domain != "" && !strings.EqualFold(d.Domain, k.netBIOS) {
-		d.logger.Warn("the domain has another NetBIOS name", zap.String("configured", d.Domain), zap.String("domain", k.netBIOS),
+		d.log().Warn("the domain has another NetBIOS name", zap.String("configured", d.Domain), zap.String("domain", k.netBIOS),
 			zap.String("hint", "bare names bind as "+d.Domain+`\user and will fail; write domain `+k.netBIOS))
 	}
 	if d.DNSDomain != "" && k.dns != "" && !strings.EqualFold(d.dnsDomain, k.dns) {
-		d.logger.Warn("the domain has another DNS name", zap.String("configured", d.DNSDomain), zap.String("domain", k.dns),
+		d.log().Warn("the domain has another DNS name", zap.String("configured", d.DNSDomain), zap.String("domain", k.dns),
 			zap.String("hint", "write dns_domain "+k.dns))
 	}
 }
@@ -152,8 +151,8 @@ func (d *Directory) netBIOS() string {
 	if k := d.domain.known(); k.netBIOS != "" {
 		return k.netBIOS
 	}
-	if len(d.domain.named) <= maxNetBIOS && !strings.ContainsAny(d.domain.named, `. \/:*?"<>|,@`) {
-		return d.domain.named
+	if len(d.named) <= maxNetBIOS && !strings.ContainsAny(d.named, `. \/:*?"<>|,@`) {
+		return d.named
 	}
 	return ""
 }

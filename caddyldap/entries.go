@@ -14,11 +14,11 @@ import (
 // What is read of accounts and groups.
 var (
 	groupAttributes = []string{"objectSid", "sAMAccountName", "sAMAccountType", "groupType", "cn"}
-	nameAttributes  = append([]string{"uid", "gidNumber", "userPrincipalName", "displayName", "mail", "primaryGroupID"}, groupAttributes...)
+	nameAttributes  = append([]string{"uid", "gidNumber", "userPrincipalName", "displayName", "mail", "primaryGroupID", "pwdLastSet"}, groupAttributes...)
 	// Standing and memberships take a controller time to work out, so they are
 	// not asked of every group.
 	accountAttributes = append([]string{
-		"userAccountControl", "accountExpires", "pwdLastSet", "msDS-User-Account-Control-Computed", "memberOf",
+		"userAccountControl", "accountExpires", "msDS-User-Account-Control-Computed", "memberOf",
 	}, nameAttributes...)
 )
 

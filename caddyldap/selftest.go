@@ -36,6 +36,7 @@ func (d *Directory) selfTest(ctx context.Context) {
 			d.report(ctx, "self-test: NTLM will not work", nil, err)
 		}
 	}
+	d.testGroups(ctx)
 	if faults > 0 || ctx.Err() != nil {
 		return
 	}
@@ -100,20 +101,18 @@ func misconfigured(s *server, hint, format string, args ...any) error {
 func (d *Directory) testService(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	c, _, err := d.service.connection(ctx)
-	if err != nil {
-		return err
-	}
-	for _, base := range d.bases {
-		e, err := c.entry(ctx, base, "objectClass")
-		if err != nil {
-			return diagnose(c.server, searching, err)
+	return d.service.do(ctx, func(c *conn, _ rootDSE) error {
+		for _, base := range d.bases {
+			e, err := c.entry(ctx, base, "objectClass")
+			if err != nil {
+				return err
+			}
+			if e == nil {
+				return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", base)
+			}
 		}
-		if e == nil {
-			return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", base)
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // testRelay logs the service account in as a browser would, by NTLM without

@@ -15,8 +15,8 @@ import (
 // Bounds of the walk: far above any real directory, and low enough that one
 // made to wear us out does not.
 const (
-	maxGroups = 2000
-	maxLevels = 50
+	maxGroups = 5000
+	maxLevels = 100
 	dnChunk   = 32
 )
 

@@ -31,6 +31,7 @@ type Account struct {
 	Verifier    string   // who proved it
 	Server      string   // the controller that answered, host:port
 	At          time.Time
+	PasswordSet int64 // pwdLastSet, [MS-ADA3] 2.175; 0 where it is not known
 }
 
 // Identity is an Account with its groups made ready for fast questions. It is

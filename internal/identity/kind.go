@@ -42,6 +42,7 @@ const (
 	KindLocked          // account locked out
 	KindPasswordExpired // password expired
 	KindMustChange      // password must be changed first
+	KindPasswordChanged // the password was changed since the log-in
 	KindLogonHours      // not at this hour
 	KindWorkstation     // not from this workstation
 	KindRestricted      // Protected Users, authentication policy
@@ -95,6 +96,7 @@ var kindNames = [kindEnd]string{
 	KindLocked:           "locked",
 	KindPasswordExpired:  "password_expired",
 	KindMustChange:       "must_change",
+	KindPasswordChanged:  "password_changed",
 	KindLogonHours:       "logon_hours",
 	KindWorkstation:      "workstation",
 	KindRestricted:       "restriction",

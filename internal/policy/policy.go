@@ -5,7 +5,10 @@ import (
 )
 
 // Policy is a compiled rule.
-type Policy struct{ root node }
+type Policy struct {
+	root  node
+	needs needs
+}
 
 // Scope is where a rule stands: what its bare names mean.
 type Scope struct {
@@ -20,6 +23,9 @@ type Decision struct {
 	// Rule is the line that let somebody in, or the whole rule that nobody of
 	// that name fits, as the configuration writes it.
 	Rule string
+	// Unasked says, with a no, that the rule asks what nobody has asked the
+	// directory about this identity: it is no answer before that is done.
+	Unasked bool
 }
 
 // Decide says whether the identity may go on. A nil identity never may.
@@ -30,7 +36,7 @@ func (p *Policy) Decide(id *identity.Identity, scope Scope) Decision {
 	if rule, ok := p.root.match(id, scope); ok {
 		return Decision{Allow: true, Rule: rule}
 	}
-	return Decision{Rule: p.root.String()}
+	return Decision{Rule: p.root.String(), Unasked: p.needs.unasked(id)}
 }
 
 // String is the rule as the configuration writes it, on one line.
@@ -93,7 +99,8 @@ func (a anyOf) match(id *identity.Identity, scope Scope) (string, bool) {
 }
 
 // match is no where a line fits, and also where nobody can tell: a line names a
-// group, and the account is in one whose name the directory would not show.
+// group and the account is in one whose name the directory would not show, or it
+// asks what the directory cannot say.
 func (n none) match(id *identity.Identity, scope Scope) (string, bool) {
 	for _, child := range n.children {
 		if _, ok := child.match(id, scope); ok || child.unsure(id) {
