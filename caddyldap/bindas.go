@@ -49,9 +49,7 @@ func (d *Directory) CheckBindAs() error {
 	}
 	switch b.Form {
 	case bindTemplate:
-		if !strings.Contains(b.Template, placeUser) || checkDN(strings.ReplaceAll(b.Template, placeUser, "x")) != nil {
-			return fmt.Errorf("bind_as template %s: not a DN with {user} in it; write bind_as template uid={user},ou=people,dc=example,dc=com", b.Template)
-		}
+		return b.checkTemplate()
 	case bindRelative:
 		if len(d.BaseDN) == 0 && len(d.urlBases()) == 0 {
 			return errors.New("bind_as relative: to which base? write base_dn ou=people,dc=example,dc=com")
@@ -63,6 +61,30 @@ func (d *Directory) CheckBindAs() error {
 	case bindAbsolute, bindDirect:
 	default:
 		return fmt.Errorf("bind_as %s: unknown; known: template, absolute, relative, direct, search", b.Form)
+	}
+	return nil
+}
+
+// checkTemplate lets {user} stand only where a name is escaped for: inside the
+// values of a DN. In the place of an attribute or of a whole RDN whoever logs in
+// would choose more of the DN than his name.
+func (b *BindAs) checkTemplate() error {
+	const cure = "write bind_as template uid={user},ou=people,dc=example,dc=com"
+	if !strings.Contains(b.Template, placeUser) {
+		return fmt.Errorf("bind_as template %s: not a DN with {user} in it; %s", b.Template, cure)
+	}
+	const name = "xuserx" // neither hexadecimal nor the name of an attribute
+	parsed, err := ldap.ParseDN(strings.ReplaceAll(b.Template, placeUser, name))
+	inValues := 0
+	if err == nil {
+		for _, rdn := range parsed.RDNs {
+			for _, part := range rdn.Attributes {
+				inValues += strings.Count(part.Value, name)
+			}
+		}
+	}
+	if inValues != strings.Count(b.Template, placeUser) {
+		return fmt.Errorf("bind_as template %s: {user} stands for the value of an attribute alone, in a DN; %s", b.Template, cure)
 	}
 	return nil
 }
