@@ -57,6 +57,8 @@ type Directory struct {
 	servers   *servers
 	service   *service // nil without a service account
 	domain    domainFacts
+	pace      pace
+	missing   hush // of base DNs
 	logger    *zap.Logger
 	metrics   *metrics
 	now       func() time.Time

@@ -2,6 +2,8 @@ package caddyldap
 
 import (
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -20,4 +22,12 @@ func (d *Directory) warn() {
 	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" && !strings.Contains(d.ServiceAccount.Secret, "{") {
 		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
 	}
+}
+
+// hush lets something be said once a minute.
+type hush struct{ next atomic.Int64 } // unix nanoseconds
+
+func (h *hush) due(now time.Time) bool {
+	next := h.next.Load()
+	return now.UnixNano() >= next && h.next.CompareAndSwap(next, now.Add(time.Minute).UnixNano())
 }
