@@ -24,6 +24,17 @@ func (d *Directory) warn() {
 	}
 }
 
+// warnOfNames says, once the servers are known, that without a service account
+// two accounts of one log-in name are not told apart: unmistakable sees what the
+// user's own rights show. In Active Directory the controller keeps names apart,
+// and everybody sees the rest.
+func (d *Directory) warnOfNames() {
+	if d.service == nil && d.domain.other.Load() && d.PasswordVerifier() != nil {
+		d.logger.Warn("self-test: two accounts of one log-in name would be one user",
+			zap.String("hint", "users seldom may read each other's entries, so nobody sees that a name is taken twice: write a service_account that may read all accounts"))
+	}
+}
+
 // hush lets something be said once a minute.
 type hush struct{ next atomic.Int64 } // unix nanoseconds
 
