@@ -39,9 +39,10 @@ func (d *Directory) decoy(ctx context.Context, base string, reason error) error 
 	return reason
 }
 
-// pause waits, and no longer than the context lasts.
+// pause waits, and no longer than the context lasts. Timers wake up about a
+// millisecond late, so that less than one would show and not hide.
 func pause(ctx context.Context, length time.Duration) {
-	if length <= 0 {
+	if length < time.Millisecond {
 		return
 	}
 	timer := time.NewTimer(length)
