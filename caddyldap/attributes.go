@@ -86,21 +86,38 @@ func (d *Directory) details(e *ldap.Entry) *identity.Details {
 	if !d.reading.details && d.mapping == nil {
 		return nil
 	}
-	details := &identity.Details{Attributes: make([]identity.Attribute, 0, len(d.reading.shown)), Roles: d.mapping.roles(e)}
+	details := &identity.Details{
+		Attributes: make([]identity.Attribute, 0, len(d.reading.shown)), Roles: d.mapping.roles(e),
+		RolesOpen: slices.ContainsFunc(d.mapping.attributes(), func(name string) bool { return inParts(e, name) }),
+	}
 	for _, name := range d.reading.shown {
-		details.Attributes = append(details.Attributes, identity.Attribute{Name: name, Values: readable(e, name)})
+		values, more := readable(e, name)
+		details.Attributes = append(details.Attributes, identity.Attribute{Name: name, Values: values, More: more})
 	}
 	return details
 }
 
-// readable are the values of an attribute that are text. What is none, or holds
-// control characters, has no place in a header or a rule.
-func readable(e *ldap.Entry, name string) []string {
-	var values []string
+// readable are the values of an attribute that are text, and whether there are
+// more. What is no text, or holds control characters, has no place in a header or
+// a rule.
+func readable(e *ldap.Entry, name string) (values []string, more bool) {
 	for _, value := range e.GetEqualFoldAttributeValues(name) {
-		if len(values) < maxValues && utf8.ValidString(value) && !strings.ContainsFunc(value, unicode.IsControl) {
+		switch {
+		case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		case len(values) == maxValues:
+			return values, true
+		default:
 			values = append(values, value)
 		}
 	}
-	return values
+	return values, inParts(e, name)
+}
+
+// inParts reports whether a controller has shown the first of very many values
+// alone, as an attribute of the name with a range, [MS-ADTS] 3.1.1.3.1.3.3.
+func inParts(e *ldap.Entry, name string) bool {
+	return slices.ContainsFunc(e.Attributes, func(a *ldap.EntryAttribute) bool {
+		const option = ";range="
+		return len(a.Name) > len(name)+len(option) && strings.EqualFold(a.Name[:len(name)], name) && strings.EqualFold(a.Name[len(name):len(name)+len(option)], option)
+	})
 }

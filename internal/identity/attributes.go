@@ -11,12 +11,14 @@ import (
 type Attribute struct {
 	Name   string // as the configuration writes it
 	Values []string
+	More   bool // there are others, which were not kept or not shown
 }
 
 // Details are what the configuration asks for beyond names and groups.
 type Details struct {
 	Attributes []Attribute
 	Roles      []string
+	RolesOpen  bool // an attribute that gives roles has more values than were shown
 }
 
 // Attribute gives the values of an attribute, and false where it is not among
@@ -72,6 +74,17 @@ func (a *Account) HasValue(name, folded string) bool {
 	values, _ := a.Attribute(name)
 	return slices.ContainsFunc(values, func(value string) bool { return FoldsTo(value, folded) })
 }
+
+// HidesValues reports whether an attribute has values that are not known here.
+func (a *Account) HidesValues(name string) bool {
+	if a.Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.Details.Attributes, func(known Attribute) bool { return known.More && sameAttribute(known.Name, name) })
+}
+
+// HidesRoles reports whether nobody can say which roles the account lacks.
+func (a *Account) HidesRoles() bool { return a.Details != nil && a.Details.RolesOpen }
 
 // Roles are those that the configuration gives to the account.
 func (a *Account) Roles() []string {

@@ -8,7 +8,7 @@ import (
 
 func TestAttribute(t *testing.T) {
 	a := &Account{Details: &Details{
-		Attributes: []Attribute{{"department", []string{"Web", "Straße"}}, {"msDS-Thing", nil}},
+		Attributes: []Attribute{{Name: "department", Values: []string{"Web", "Straße"}}, {Name: "msDS-Thing", More: true}},
 		Roles:      []string{"Staff", "müller"},
 	}}
 	nobody := &Account{Mail: "a@example.com"}
@@ -17,6 +17,11 @@ func TestAttribute(t *testing.T) {
 	}
 	if values, known := nobody.Attribute("displayname"); !known || values != nil {
 		t.Errorf("got %q, %v, want no value of a known attribute", values, known)
+	}
+	for name, want := range map[string]bool{"department": false, "msDS_thing": true, "mail": false} {
+		if got := a.HidesValues(name); got != want || nobody.HidesValues(name) {
+			t.Errorf("%q hides values: got %v, want %v", name, got, want)
+		}
 	}
 	for name, want := range map[string]bool{
 		"department": true, "DEPARTMENT": true, "msds-thing": true, "msDS_Thing": true, "ms_ds": false, "departmen": false, "": false,

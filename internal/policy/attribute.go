@@ -17,12 +17,10 @@ type Attribute struct {
 	Value string `json:"value"`
 }
 
-// words is the part that rules about roles and attributes share: they name no
-// groups.
+// words is the part that rules about roles and attributes share.
 type words struct{ text string }
 
-func (w words) String() string  { return w.text }
-func (words) namesGroups() bool { return false }
+func (w words) String() string { return w.text }
 
 type roles struct {
 	words
@@ -47,6 +45,8 @@ func (r roles) match(id *identity.Identity, _ Scope) (string, bool) {
 	return r.text, slices.ContainsFunc(r.folded, id.HasRole)
 }
 
+func (r roles) unsure(id *identity.Identity) bool { return id.HidesRoles() }
+
 type attribute struct {
 	words
 	name, folded string
@@ -65,6 +65,8 @@ func compileAttribute(a Attribute) (node, error) {
 func (a attribute) match(id *identity.Identity, _ Scope) (string, bool) {
 	return a.text, id.HasValue(a.name, a.folded)
 }
+
+func (a attribute) unsure(id *identity.Identity) bool { return id.HidesValues(a.name) }
 
 // checkText refuses what can be no value: an empty one, or a placeholder.
 func checkText(word, text string) error {

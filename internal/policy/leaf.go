@@ -13,8 +13,8 @@ type leaf struct {
 	names []name
 }
 
-func (l leaf) String() string    { return l.text }
-func (l leaf) namesGroups() bool { return false }
+func (l leaf) String() string                 { return l.text }
+func (l leaf) unsure(*identity.Identity) bool { return false }
 
 type (
 	users  struct{ leaf }
@@ -97,8 +97,8 @@ func (n *name) isGroup(id *identity.Identity) bool {
 	}
 }
 
-func (g groups) namesGroups() bool {
-	return slices.ContainsFunc(g.names, func(n name) bool { return n.form != bySID })
+func (g groups) unsure(id *identity.Identity) bool {
+	return id.HidesGroups() && slices.ContainsFunc(g.names, func(n name) bool { return n.form != bySID })
 }
 
 func (s sids) match(id *identity.Identity, _ Scope) (string, bool) {

@@ -1,10 +1,6 @@
 package policy
 
-import (
-	"slices"
-
-	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
-)
+import "github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 
 // Policy is a compiled rule.
 type Policy struct{ root node }
@@ -41,15 +37,16 @@ func (p *Policy) String() string { return p.root.String() }
 // node is a compiled rule; match gives the text of the line that matched.
 type node interface {
 	match(id *identity.Identity, scope Scope) (string, bool)
-	// namesGroups reports whether the answer hangs on the name of a group.
-	namesGroups() bool
+	// unsure reports whether a no proves nothing, since the directory has not
+	// shown all that was asked.
+	unsure(id *identity.Identity) bool
 	String() string
 }
 
 type validUser struct{}
 
 func (validUser) match(*identity.Identity, Scope) (string, bool) { return "valid-user", true }
-func (validUser) namesGroups() bool                              { return false }
+func (validUser) unsure(*identity.Identity) bool                 { return false }
 func (validUser) String() string                                 { return "valid-user" }
 
 // block is the part that all, any and none share.
@@ -60,8 +57,13 @@ type block struct {
 
 func (b block) String() string { return b.text }
 
-func (b block) namesGroups() bool {
-	return slices.ContainsFunc(b.children, func(child node) bool { return child.namesGroups() })
+func (b block) unsure(id *identity.Identity) bool {
+	for _, child := range b.children {
+		if child.unsure(id) {
+			return true
+		}
+	}
+	return false
 }
 
 type (
@@ -89,10 +91,11 @@ func (a anyOf) match(id *identity.Identity, scope Scope) (string, bool) {
 }
 
 // match is no where a line fits, and also where nobody can tell: a line names a
-// group, and the account is in one whose name the directory would not show.
+// group, and the account is in one whose name the directory would not show, or it
+// names a value of an attribute that has more of them than were read.
 func (n none) match(id *identity.Identity, scope Scope) (string, bool) {
 	for _, child := range n.children {
-		if _, ok := child.match(id, scope); ok || id.HidesGroups() && child.namesGroups() {
+		if _, ok := child.match(id, scope); ok || child.unsure(id) {
 			return "", false
 		}
 	}
