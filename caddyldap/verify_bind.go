@@ -75,14 +75,15 @@ func (d *Directory) bind(ctx context.Context, name string, password identity.Sec
 	return bound, took, err
 }
 
-// simpleBind is RFC 4513 5.1.3, on a connection of which nothing was used yet.
+// simpleBind is RFC 4513 5.1.3, on a connection of which nothing was used yet. It
+// asks for what a password policy has to say.
 func simpleBind(ctx context.Context, c *conn, name string, password identity.Secret) (took time.Duration, err error) {
 	c.open()
 	began := time.Now()
-	_, err = askAlone(ctx, c, func(client *ldap.Conn) (*ldap.SimpleBindResult, error) {
-		return client.SimpleBind(ldap.NewSimpleBindRequest(name, password.Reveal(), nil))
+	result, err := askAlone(ctx, c, func(client *ldap.Conn) (*ldap.SimpleBindResult, error) {
+		return client.SimpleBind(ldap.NewSimpleBindRequest(name, password.Reveal(), []ldap.Control{ldap.NewControlBeheraPasswordPolicy()}))
 	})
-	return time.Since(began), diagnose(c.server, binding, err)
+	return time.Since(began), diagnose(c.server, binding, checkPolicy(result, err))
 }
 
 // claimedBy notes in an error what the client said its name was.

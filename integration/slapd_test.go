@@ -88,6 +88,8 @@ func TestBindAs(t *testing.T) {
 		{"search filtered out", "user {\nfilter (employeeType=staff)\n}\n" + serviceWords, "ben", "Secr3t-ben", 401, "", "bad_credentials"},
 		{"template filtered out", "user {\nfilter (employeeType=partner)\n}\nbind_as template uid={user},ou=people," + slapd.Base, "anna", "Secr3t-anna", 401, "", "not_found"},
 		{"direct with a DN", "bind_as direct", "anna", "Secr3t-anna", 401, "", "bad_credentials"},
+		{"password must be changed", serviceWords, "reset", "Secr3t-reset", 401, "", "must_change"},
+		{"password must be changed, wrong", serviceWords, "reset", "wrong", 401, "", "bad_credentials"},
 		{"empty password", serviceWords, "anna", "", 401, "", "empty_password"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
