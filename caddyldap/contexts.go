@@ -2,6 +2,7 @@ package caddyldap
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/go-ldap/ldap/v3"
@@ -47,13 +48,21 @@ func holdsAny(dn string, entries []string) bool {
 	})
 }
 
-// searchIn searches each of the bases for groups. One that whoever searches may not see
-// answers as if it were not there, and so does one without any entry: beside the
+// groupSearch looks for groups of one account.
+type groupSearch struct {
+	conn    *conn
+	ad      bool
+	account string // its DN
+	bases   []groupBase
+}
+
+// all searches each of the bases. One that whoever searches may not see answers
+// as if it were not there, and so does one without any entry: beside the
 // account's own such a one holds no groups.
-func (c *conn) searchIn(ctx context.Context, bases []groupBase, filter string, attributes ...string) ([]*ldap.Entry, error) {
+func (s *groupSearch) all(ctx context.Context, filter string, attributes ...string) ([]*ldap.Entry, error) {
 	var all []*ldap.Entry
-	for _, base := range bases {
-		entries, err := c.search(ctx, base.dn, ldap.ScopeWholeSubtree, filter, maxGroups, attributes...)
+	for _, base := range s.bases {
+		entries, err := s.conn.search(ctx, base.dn, ldap.ScopeWholeSubtree, filter, maxGroups, attributes...)
 		if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) && !base.needed {
 			continue
 		}
@@ -65,4 +74,18 @@ func (c *conn) searchIn(ctx context.Context, bases []groupBase, filter string, a
 		}
 	}
 	return all, nil
+}
+
+// groups are those that fit a filter. What lies below the account's own entry is
+// none: directories let people write there, as for an address book, and whoever
+// may make a group of any name is in every group.
+func (s *groupSearch) groups(ctx context.Context, filter string) ([]*ldap.Entry, error) {
+	entries, err := s.all(ctx, filter, groupAttributes...)
+	if errors.Is(err, errLimit) {
+		return nil, tooManyGroups()
+	}
+	if err != nil || s.ad {
+		return entries, err
+	}
+	return slices.DeleteFunc(entries, func(e *ldap.Entry) bool { return holdsAny(s.account, []string{e.DN}) }), nil
 }

@@ -16,8 +16,8 @@ import (
 // are the primary group of the account, RFC 2307 2.2 (posixGroup: memberUid,
 // gidNumber), and returns their DNs. Active Directory is not asked: there the
 // attributes mean nothing to Windows.
-func (d *Directory) posixGroups(ctx context.Context, c *conn, root rootDSE, p person, bases []groupBase, found map[string]*ldap.Entry) ([]string, error) {
-	if root.ad {
+func (s *groupSearch) posixGroups(ctx context.Context, p person, found map[string]*ldap.Entry) ([]string, error) {
+	if s.ad {
 		return nil, nil
 	}
 	terms, name := "", oneValue(p.entry, "uid") // one: a further uid may be another account's
@@ -27,12 +27,12 @@ func (d *Directory) posixGroups(ctx context.Context, c *conn, root rootDSE, p pe
 	if gid := value(p.entry, "gidNumber"); gid != "" {
 		terms += "(gidNumber=" + ldap.EscapeFilter(gid) + ")"
 	}
-	entries, err := c.posixGroupsBy(ctx, bases, terms)
+	entries, err := s.posixGroupsBy(ctx, terms)
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
 	if name != "" {
-		if err := c.checkMember(ctx, bases, p.entry.DN, name); err != nil {
+		if err := s.checkMember(ctx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -46,35 +46,31 @@ func (d *Directory) posixGroups(ctx context.Context, c *conn, root rootDSE, p pe
 	return fresh, nil
 }
 
-func (c *conn) posixGroupsBy(ctx context.Context, bases []groupBase, terms string) ([]*ldap.Entry, error) {
+func (s *groupSearch) posixGroupsBy(ctx context.Context, terms string) ([]*ldap.Entry, error) {
 	if terms == "" {
 		return nil, nil
 	}
-	entries, err := c.searchIn(ctx, bases, "(&(objectClass=posixGroup)(|"+terms+"))", groupAttributes...)
-	if errors.Is(err, errLimit) {
-		return nil, tooManyGroups()
-	}
-	return entries, err
+	return s.groups(ctx, "(&(objectClass=posixGroup)(|"+terms+"))")
 }
 
 // checkMember refuses an account whose uid another one has too, where a group
 // names a member by it: nobody can tell whom it means. It looks in all that the
 // groups are looked for in, and so beyond the base DNs, within which the log-in
 // name is the account's alone.
-func (c *conn) checkMember(ctx context.Context, bases []groupBase, dn, uid string) error {
-	named, err := c.searchIn(ctx, bases, "(uid="+ldap.EscapeFilter(uid)+")", "objectClass")
+func (s *groupSearch) checkMember(ctx context.Context, uid string) error {
+	named, err := s.all(ctx, "(uid="+ldap.EscapeFilter(uid)+")", "objectClass")
 	if err != nil && !errors.Is(err, errLimit) {
 		return err
 	}
-	if err == nil && !sharesUID(named, dn) {
+	if err == nil && !sharesUID(named, s.account) {
 		return nil
 	}
-	groups, err := c.posixGroupsBy(ctx, bases, "(memberUid="+ldap.EscapeFilter(uid)+")")
+	groups, err := s.posixGroupsBy(ctx, "(memberUid="+ldap.EscapeFilter(uid)+")")
 	if err != nil || len(groups) == 0 {
 		return err
 	}
 	return &identity.Error{
-		Kind: identity.KindAmbiguous, Err: fmt.Errorf("%.512q has memberUid %.128q, which is not the uid of %.512q alone", groups[0].DN, uid, dn),
+		Kind: identity.KindAmbiguous, Err: fmt.Errorf("%.512q has memberUid %.128q, which is not the uid of %.512q alone", groups[0].DN, uid, s.account),
 		Hint: "two accounts of the directory have this uid: rename one, or name the members of the group by their DNs (groupOfNames)",
 	}
 }

@@ -113,6 +113,7 @@ func TestGroupsOfOpenLDAP(t *testing.T) {
 		"require group circle":                                 {"anna": true, "ben": false},
 		"require group unique":                                 {"ben": true, "anna": false},
 		"require group unix":                                   {"anna": true, "ben": false},
+		"require group wheel":                                  {"anna": false}, // of that name below her own entry
 		"require group abroad":                                 {"anna": true, "ben": false},
 		"require group above":                                  {"anna": true, "ben": false},
 		"require group shell":                                  {"anna": true, "ben": false},
