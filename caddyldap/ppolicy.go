@@ -18,8 +18,8 @@ const (
 
 // checkPolicy refuses a bind whose password is only good to be changed. Servers
 // with password policies say success to it and mean that nothing but a new
-// password is allowed on the connection, draft-behera-ldap-password-policy-10
-// 8.1.2.2; Active Directory says no. Beside a refusal the control says why.
+// password is allowed on the connection; Active Directory says no. Beside a
+// refusal the control says why.
 func checkPolicy(result *ldap.SimpleBindResult, refused error) error {
 	if result == nil {
 		return refused
