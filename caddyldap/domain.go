@@ -18,12 +18,13 @@ const activeDirectory = "1.2.840.113556.1.4.800"
 
 // rootDSE is what a server says about itself, and about whoever is bound.
 type rootDSE struct {
-	base   string // defaultNamingContext, else the first of namingContexts
-	config string // configurationNamingContext
-	host   string // dnsHostName
-	ad     bool   // Active Directory, or Samba
-	sasl   []string
-	token  []identity.SID // tokenGroups: the security context of the connection
+	base     string   // defaultNamingContext, else the first of namingContexts
+	contexts []string // namingContexts
+	config   string   // configurationNamingContext
+	host     string   // dnsHostName
+	ad       bool     // Active Directory, or Samba
+	sasl     []string
+	token    []identity.SID // tokenGroups: the security context of the connection
 }
 
 // readRoot reads the rootDSE, [MS-ADTS] 3.1.1.3.2. Nobody need be bound.
@@ -34,14 +35,18 @@ func readRoot(ctx context.Context, c *conn) (rootDSE, error) {
 		return rootDSE{}, err
 	}
 	r := rootDSE{
-		base:   value(e, "defaultNamingContext"),
-		config: value(e, "configurationNamingContext"),
-		host:   value(e, "dnsHostName"),
-		ad:     slices.Contains(e.GetEqualFoldAttributeValues("supportedCapabilities"), activeDirectory),
-		sasl:   e.GetEqualFoldAttributeValues("supportedSASLMechanisms"),
+		base:     value(e, "defaultNamingContext"),
+		contexts: e.GetEqualFoldAttributeValues("namingContexts"),
+		config:   value(e, "configurationNamingContext"),
+		host:     value(e, "dnsHostName"),
+		ad:       slices.Contains(e.GetEqualFoldAttributeValues("supportedCapabilities"), activeDirectory),
+		sasl:     e.GetEqualFoldAttributeValues("supportedSASLMechanisms"),
 	}
-	if r.base == "" {
-		r.base = value(e, "namingContexts")
+	if r.base == "" && len(r.contexts) > 0 {
+		r.base = r.contexts[0]
+	}
+	if !slices.ContainsFunc(r.contexts, func(dn string) bool { return strings.EqualFold(dn, r.base) }) {
+		r.contexts = append([]string{r.base}, r.contexts...)
 	}
 	r.token, err = sids(e, "tokenGroups")
 	return r, err

@@ -175,7 +175,7 @@ func (k knownDomain) group(sid identity.SID, e *ldap.Entry) identity.Group {
 		return g
 	}
 	if sid.IsZero() {
-		g.Name = value(e, "cn")
+		g.Name = oneValue(e, "cn") // the one that its DN vouches for, whatever was added
 	} else {
 		g.Name = value(e, "sAMAccountName")
 	}

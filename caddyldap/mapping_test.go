@@ -152,3 +152,38 @@ func TestAttributesAndRoles(t *testing.T) {
 		t.Errorf("got %v, %v, want no details where none are asked for", id.Details, err)
 	}
 }
+
+// TestMoreValuesThanShown: what was cut short, by us or by the controller, is
+// known to be.
+func TestMoreValuesThanShown(t *testing.T) {
+	s := startDemo(t, func(c *demodir.Config) {
+		c.RangePage = 3 * maxValues
+		values := make([]string, 4*maxValues)
+		for i := range values {
+			values[i] = strings.Repeat("x", i+1)
+		}
+		c.Users[0].Attributes = map[string][]string{"carLicense": values[:maxValues+1], "telexNumber": values, "pager": values[:maxValues]}
+	})
+	config := demoDirectory(s)
+	config.Attributes = []string{"carLicense", "telexNumber", "pager", "department"}
+	config.Map = &Map{Lines: []MapLine{{"carLicense", "y", []string{"y"}}}}
+	d, _ := open(t, config, "EXAMPLE")
+	id, err := logIn(t, d, "alice", "Secr3t-alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"carLicense": true, "telexNumber": true, "pager": false, "department": false} {
+		if got := !id.KnowsValues(name); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+	if !id.KnowsRole("Y") {
+		t.Error("roles come of all values that are shown, and one hides them")
+	}
+	config = demoDirectory(s)
+	config.Map = &Map{Lines: []MapLine{{"TELEXNUMBER", "y", []string{"y"}}}}
+	d, _ = open(t, config, "EXAMPLE")
+	if id, err = logIn(t, d, "alice", "Secr3t-alice"); err != nil || id.KnowsRole("Y") {
+		t.Errorf("roles of values that are not shown: got %v, %v", id, err)
+	}
+}

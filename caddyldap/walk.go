@@ -29,6 +29,7 @@ var errTooManyGroups = errors.New("more groups than the walk takes")
 // again, so a cycle ends.
 func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
 	found := make(map[string]*ldap.Entry)
+	search := &groupSearch{conn: c, ad: root.ad, account: p.entry.DN, bases: d.groupBases(root, p.entry.DN)}
 	level := []string{p.entry.DN}
 	primary, err := primaryGroup(ctx, c, root, p)
 	if err != nil {
@@ -38,13 +39,13 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 		found[identity.Fold(primary.DN)] = primary
 		level = append(level, primary.DN)
 	}
-	posix, err := d.posixGroups(ctx, c, root, p, found)
+	posix, err := search.posixGroups(ctx, p, found)
 	if err != nil {
 		return nil, err
 	}
 	level = append(level, posix...)
 	for range maxLevels {
-		if level, err = parents(ctx, c, root, level, found); err != nil {
+		if level, err = search.parents(ctx, level, found); err != nil {
 			return nil, err
 		}
 		if len(level) == 0 {
@@ -59,12 +60,9 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 
 // parents finds the groups of which one of the members is a member, adds them
 // to found and returns those that were not there.
-func parents(ctx context.Context, c *conn, root rootDSE, members []string, found map[string]*ldap.Entry) (fresh []string, err error) {
+func (s *groupSearch) parents(ctx context.Context, members []string, found map[string]*ldap.Entry) (fresh []string, err error) {
 	for chunk := range slices.Chunk(members, dnChunk) {
-		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree, membersFilter(root.ad, chunk), maxGroups, groupAttributes...)
-		if errors.Is(err, errLimit) {
-			return nil, tooManyGroups()
-		}
+		entries, err := s.groups(ctx, membersFilter(s.ad, chunk))
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,8 @@ package caddyldap
 
 import (
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -20,4 +22,23 @@ func (d *Directory) warn() {
 	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" && !strings.Contains(d.ServiceAccount.Secret, "{") {
 		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
 	}
+}
+
+// warnOfNames says, once the servers are known, that without a service account
+// two accounts of one log-in name are not told apart: unmistakable sees what the
+// user's own rights show. In Active Directory the controller keeps names apart,
+// and everybody sees the rest.
+func (d *Directory) warnOfNames() {
+	if d.service == nil && d.domain.other.Load() && d.PasswordVerifier() != nil {
+		d.logger.Warn("self-test: two accounts of one log-in name would be one user",
+			zap.String("hint", "users seldom may read each other's entries, so nobody sees that a name is taken twice: write a service_account that may read all accounts"))
+	}
+}
+
+// hush lets something be said once a minute.
+type hush struct{ next atomic.Int64 } // unix nanoseconds
+
+func (h *hush) due(now time.Time) bool {
+	next := h.next.Load()
+	return now.UnixNano() >= next && h.next.CompareAndSwap(next, now.Add(time.Minute).UnixNano())
 }

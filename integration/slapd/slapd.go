@@ -21,8 +21,12 @@ import (
 //go:embed slapd.conf.tmpl people.ldif
 var files embed.FS
 
-// Base is where everything is.
-const Base = "dc=example,dc=org"
+// Base is where everything is but some groups, which are in Teams, another
+// naming context.
+const (
+	Base  = "dc=example,dc=org"
+	Teams = "o=teams"
+)
 
 // Passwords are Secr3t- and the uid; those of the services likewise.
 const (
@@ -55,8 +59,10 @@ func Start(dir string) (*Server, error) {
 	if err := writeCertificates(dir); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
-		return nil, err
+	for _, name := range [...]string{"data", "teams", "closed"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			return nil, err
+		}
 	}
 	if err := writeConfig(dir); err != nil {
 		return nil, err
@@ -141,7 +147,7 @@ func writeConfig(dir string) error {
 		return err
 	}
 	return errors.Join(text.Execute(file, map[string]string{
-		"Dir": dir, "Base": Base, "Admin": admin, "AdminPassword": adminPassword, "Service": Service,
+		"Dir": dir, "Base": Base, "Teams": Teams, "Admin": admin, "AdminPassword": adminPassword, "Service": Service,
 	}), file.Close())
 }
 

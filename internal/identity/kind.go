@@ -127,6 +127,11 @@ func (k Kind) String() string {
 	return "kind_" + strconv.Itoa(int(k))
 }
 
+// AboutAccount reports whether a kind is what a controller says about an account
+// or a name, and so no technical failure and nothing that the client got wrong
+// before anybody was asked.
+func (k Kind) AboutAccount() bool { return k >= KindBadCredentials && k <= KindNotFound }
+
 // Kinds lists every kind, for tables that must be complete.
 func Kinds() []Kind {
 	kinds := make([]Kind, kindEnd)
