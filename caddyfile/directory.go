@@ -34,6 +34,7 @@ func directoryWords() words[directory] {
 		"attributes":         {usage: "attributes <ldap-attribute>…", least: 1, most: -1, many: true, parse: readAttributes},
 		"map":                {usage: mapUsage, needsBlock: true, parse: readMap},
 		"bind_as":            {usage: bindAsUsage, least: 1, most: 2, parse: readBindAs},
+		"group":              {usage: "group { attribute, filter, nested }", needsBlock: true, parse: readGroup},
 		"user":               {usage: "user { attribute, filter, suffix }", needsBlock: true, parse: readUser},
 		"cache":              {usage: cacheUsage, needsBlock: true, parse: readCache},
 		"pool":               {usage: poolUsage, needsBlock: true, parse: readPool},
