@@ -34,8 +34,9 @@ const (
 	Service         = "cn=svc-web,ou=services," + Base
 	ServicePassword = "Secr3t-svc-web"
 
-	admin         = "cn=admin," + Base
-	adminPassword = "Secr3t-admin"
+	// Admin may write.
+	Admin         = "cn=admin," + Base
+	AdminPassword = "Secr3t-admin"
 )
 
 // Server is a running slapd.
@@ -113,7 +114,7 @@ func (s *Server) fill(dir string) error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	add := exec.CommandContext(ctx, "ldapadd", "-x", "-H", s.LDAPS, "-D", admin, "-w", adminPassword)
+	add := exec.CommandContext(ctx, "ldapadd", "-x", "-H", s.LDAPS, "-D", Admin, "-w", AdminPassword)
 	add.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.CA)
 	add.Stdin = strings.NewReader(string(people))
 	if out, err := add.CombinedOutput(); err != nil {
@@ -147,7 +148,7 @@ func writeConfig(dir string) error {
 		return err
 	}
 	return errors.Join(text.Execute(file, map[string]string{
-		"Dir": dir, "Base": Base, "Teams": Teams, "Admin": admin, "AdminPassword": adminPassword, "Service": Service,
+		"Dir": dir, "Base": Base, "Teams": Teams, "Admin": Admin, "AdminPassword": AdminPassword, "Service": Service,
 	}), file.Close())
 }
 
