@@ -21,6 +21,9 @@ func serverWords() words[caddyldap.Server] {
 }
 
 func readServer(d *directory, l line) error {
+	if err := checkSpaces(l.args); err != nil {
+		return err
+	}
 	for _, arg := range l.args {
 		if err := d.addServer(arg); err != nil {
 			return err

@@ -23,6 +23,9 @@ func (a *handler) readDirectories(l line, app *caddyldap.App) error {
 		a.Directory = &a.own.Directory
 		a.site = []*caddyldap.Directory{a.Directory}
 	}
+	if err := checkSpaces(l.args); err != nil {
+		return err
+	}
 	for _, arg := range l.args {
 		if isURL(arg) != (a.own != nil) && arg.Text != "," {
 			return errorAt(arg, "a NAME and a URL side by side: write %s", siteUsage)
