@@ -27,15 +27,15 @@ func directoryWords() words[directory] {
 		"domain":             {usage: "domain <NETBIOS>", least: 1, most: 1, parse: readDomain},
 		"dns_domain":         {usage: "dns_domain <name>", least: 1, most: 1, parse: readDNSDomain},
 		"base_dn":            {usage: "base_dn <dn>…", least: 1, most: -1, many: true, parse: readBaseDN},
-		"tls":                {usage: "tls { trust_pool, server_name, insecure_skip_verify }", needsBlock: true, parse: readTLS},
+		"tls":                {usage: blockUsage("tls", "trust_pool <module> …", "server_name <name>", "insecure_skip_verify"), needsBlock: true, parse: readTLS},
 		"starttls":           {usage: "starttls", parse: readStartTLS},
 		"insecure_plaintext": {usage: "insecure_plaintext", parse: readInsecurePlaintext},
 		"service_account":    {usage: accountUsage, least: 1, most: 3, block: true, parse: readServiceAccount},
 		"attributes":         {usage: "attributes <ldap-attribute>…", least: 1, most: -1, many: true, parse: readAttributes},
 		"map":                {usage: mapUsage, needsBlock: true, parse: readMap},
 		"bind_as":            {usage: bindAsUsage, least: 1, most: 2, parse: readBindAs},
-		"user":               {usage: "user { attribute, filter, suffix }", needsBlock: true, parse: readUser},
-		"timeout":            {usage: "timeout { dial, request }", needsBlock: true, parse: readTimeout},
+		"user":               {usage: blockUsage("user", "attribute <ldap-attribute>", "filter <ldap-filter>", "suffix <text>"), needsBlock: true, parse: readUser},
+		"timeout":            {usage: blockUsage("timeout", "dial <duration>", "request <duration>"), needsBlock: true, parse: readTimeout},
 		"verify":             {usage: "verify <verifier>", least: 1, most: -1, many: true, block: true, parse: readVerify},
 	}
 }

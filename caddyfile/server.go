@@ -8,7 +8,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 )
 
-const serverUsage = "server <url|host>…, or server <url|host> { server_name <name> }"
+var serverUsage = "server <url|host>…, or " + blockUsage("server <url|host>", "server_name <name>")
 
 // serverWords are the lines of a server's own block.
 func serverWords() words[caddyldap.Server] {

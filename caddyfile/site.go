@@ -44,6 +44,9 @@ func (a *handler) readDirectory(arg caddyfile.Token, app *caddyldap.App) error {
 	if a.own != nil {
 		return a.own.addServer(arg)
 	}
+	if len(app.Directories) == 0 {
+		return errorAt(arg, "no directory is named %s, for there is no global block ldap: write %s%s", short(arg.Text), blockUsage("ldap "+short(arg.Text), "server <url>…"), hint(arg.Text, app))
+	}
 	named, err := app.Directory(arg.Text)
 	if err != nil {
 		return errorAt(arg, "%w%s", err, hint(arg.Text, app))
