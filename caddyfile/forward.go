@@ -26,13 +26,15 @@ func addForward(a *handler, l line) error {
 // checkPlaceholders refuses a placeholder about the user that does not exist, and
 // lists those that do.
 func checkPlaceholders(value caddyfile.Token) error {
-	for _, word := range caddyntlm.UnknownPlaceholders(value.Text) {
-		known := caddyntlm.Placeholders()
-		guess := ""
-		if near := nearest(word, known); near != "" {
-			guess = ", did you mean {http.auth.user." + near + "}?"
-		}
-		return errorAt(value, "forward: the placeholder {http.auth.user.%s} does not exist%s (known after http.auth.user.: %s)", short(word), guess, strings.Join(known, ", "))
+	unknown := caddyntlm.UnknownPlaceholders(value.Text)
+	if len(unknown) == 0 {
+		return nil
 	}
-	return nil
+	known := caddyntlm.Placeholders()
+	guess := ""
+	if near := nearest(unknown[0], known); near != "" {
+		guess = ", did you mean {http.auth.user." + near + "}?"
+	}
+	return errorAt(value, "forward: the placeholder {http.auth.user.%s} does not exist%s (known after http.auth.user.: %s)",
+		short(unknown[0]), guess, strings.Join(known, ", "))
 }

@@ -101,7 +101,7 @@ func TestPages(t *testing.T) {
 
 // oneLine finds a block with words in it on one line, which Caddy refuses; one
 // that holds nothing but … says no more than that a block is meant.
-var oneLine = regexp.MustCompile("[a-z>] \\{ [^…}]|[a-z>] \\{ …[^}]* [^}]*[^ }]")
+var oneLine = regexp.MustCompile(`[a-z>] \{ [^…}]|[a-z>] \{ …[^}]* [^}]*[^ }]`)
 
 // Nobody is shown a block that Caddy would not take, neither in the text of a page
 // nor in an error.
