@@ -87,6 +87,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	}
 	h.server = server
 	h.makeRoom(server)
+	h.warnPlain()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
 	if slices.Contains(h.offered, schemeNegotiate) {
