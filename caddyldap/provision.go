@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -31,6 +33,9 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 		return err
 	}
 	d.now = time.Now
+	if d.resolver == nil {
+		d.resolver, d.intn = net.DefaultResolver, rand.IntN
+	}
 	d.setNames(name)
 	d.setReading()
 	if err := d.setKey(); err != nil {
@@ -78,9 +83,12 @@ func (d *Directory) setNames(name string) {
 	if d.name == "" {
 		d.name = d.dnsDomain
 	}
-	if d.name == "" {
+	if d.name == "" && len(d.Server) > 0 {
 		first, _ := ParseServer(d.Server[0].URL)
 		d.name = first.Host
+	}
+	if d.name == "" {
+		d.name = d.Discover.domain()
 	}
 }
 
@@ -89,7 +97,7 @@ func (d *Directory) setNames(name string) {
 func (d *Directory) setKey() error {
 	shown := &Directory{
 		Attributes: d.Attributes, Map: d.Map, BindAs: d.BindAs, User: d.User,
-		Server: d.Server, Domain: d.Domain, DNSDomain: d.DNSDomain, BaseDN: d.BaseDN, TLS: d.TLS,
+		Server: d.Server, Discover: d.Discover, Domain: d.Domain, DNSDomain: d.DNSDomain, BaseDN: d.BaseDN, TLS: d.TLS,
 		StartTLS: d.StartTLS, InsecurePlaintext: d.InsecurePlaintext, Timeout: d.Timeout, VerifyRaw: d.VerifyRaw,
 		Cache: d.Cache, Pool: d.Pool,
 	}
