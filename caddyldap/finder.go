@@ -134,7 +134,11 @@ func (f *finder) complain(err error) {
 	if !f.quiet.due(f.directory.now()) {
 		return
 	}
-	f.directory.log().Warn("DNS names no controllers; those known before stay in use", faultFields(nil, err)...)
+	message := "DNS names no controllers"
+	if len(f.known) > 0 {
+		message += "; the former ones stay in use"
+	}
+	f.directory.log().Warn(message, faultFields(nil, err)...)
 }
 
 // ask reads the records under the preferred names, and where there are none

@@ -34,8 +34,9 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 	}
 	d.now = time.Now
 	if d.resolver == nil {
-		d.resolver, d.intn = net.DefaultResolver, rand.IntN
+		d.resolver = net.DefaultResolver
 	}
+	d.intn = rand.IntN
 	d.setNames(name)
 	d.setReading()
 	if err := d.setKey(); err != nil {

@@ -43,8 +43,9 @@ type server struct {
 	probing  bool
 }
 
-// servers is the list in order of preference. What works is kept: the list is
-// left only when the server in use fails.
+// servers is the list in order of preference. What works is kept: within a tier
+// the server in use is left only when it fails. A client of DNS uses the first
+// priority that it can reach, RFC 2782, so it goes back to an earlier tier.
 type servers struct {
 	now   func() time.Time
 	dial  func(context.Context, *server) (*conn, error)
@@ -196,9 +197,9 @@ func unanswered(err error) bool {
 	return false
 }
 
-// order lists the servers to ask: those in service, the one in use first. When
-// there are none it lists all, for one caller at a time and once in a while;
-// the others fail at once.
+// order lists the servers to ask: those in service, of a tier the one in use
+// first. When there are none it lists all, for one caller at a time and once in
+// a while; the others fail at once.
 func (s *servers) order() (order []*server, sweep bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +217,9 @@ func (s *servers) order() (order []*server, sweep bool, err error) {
 		for _, sv := range due {
 			s.probeLater(sv)
 		}
-		slices.SortStableFunc(up, func(a, b *server) int { return b2i(b == s.current) - b2i(a == s.current) })
+		slices.SortStableFunc(up, func(a, b *server) int {
+			return cmp.Or(a.tier-b.tier, b2i(b == s.current)-b2i(a == s.current))
+		})
 		return up, false, nil
 	}
 	if s.sweeping || now.Before(s.swept.Add(sweepPause)) {
