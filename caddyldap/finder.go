@@ -51,6 +51,7 @@ type finder struct {
 	known   []record // the last good answer, canonical
 	quiet   hush     // of failures
 	refused hush     // of records
+	nowhere hush     // of a site that has none
 }
 
 func (d *Directory) newFinder(put func([]record)) *finder {
@@ -155,7 +156,7 @@ func (f *finder) ask(ctx context.Context) ([]record, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(records) == 0 && i < len(preferred)-1 {
+		if len(records) == 0 && i < len(preferred)-1 && f.nowhere.due(f.directory.now()) {
 			f.directory.log().Warn("DNS names no controller of the site; those of the whole domain are used", zap.String("record", name),
 				zap.String("hint", "check the site's name after discover: it is written as in Active Directory Sites and Services"))
 		}

@@ -91,6 +91,27 @@ func TestDiscoverAfterAllFail(t *testing.T) {
 	}
 }
 
+// TestDiscoverWhileDialsHang: DNS is asked also where patience ends before all
+// known controllers have let somebody wait in vain.
+func TestDiscoverWhileDialsHang(t *testing.T) {
+	z := new(zone)
+	z.set(dcName, "a.example.com:389")
+	x := discoverIn(t, z, example(""))
+	x.setDown(true, "a.example.com:636")
+	if _, _, err := x.ask(t); err == nil {
+		t.Fatal("got an answer")
+	}
+	z.set(dcName, "b.example.com:389")
+	x.wait(10)
+	x.servers.dial = func(ctx context.Context, _ *server) (*conn, error) { <-ctx.Done(); return nil, context.Cause(ctx) }
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := x.servers.try(ctx, func(context.Context, *conn) error { return nil }); err == nil {
+		t.Fatal("got an answer")
+	}
+	await(t, "the new list", func() bool { return slices.Equal(x.list(), []string{"b.example.com:636"}) })
+}
+
 // TestDiscoverHangs: DNS that does not answer holds up nobody for whom a server
 // is known, and a dead domain for no more than a moment.
 func TestDiscoverHangs(t *testing.T) {

@@ -40,6 +40,13 @@ func (s *servers) await(ctx context.Context) error {
 	return s.finder.failure()
 }
 
+// renew has DNS asked once more where all servers are aside.
+func (s *servers) renew(swept bool) {
+	if swept && s.finder != nil {
+		s.finder.look()
+	}
+}
+
 // newcomers are servers that DNS names, asked now that all known ones fail.
 func (s *servers) newcomers(ctx context.Context, known []*server) []*server {
 	if s.finder == nil {
@@ -55,33 +62,24 @@ func (s *servers) newcomers(ctx context.Context, known []*server) []*server {
 }
 
 // replace puts what DNS names behind the servers of the configuration. A server
-// that was there before keeps what became of it; one that the configuration
-// names counts as that. It returns those that are there no longer.
+// that was there before keeps what became of it. It returns those that are there
+// no longer.
 func (s *servers) replace(order []record, reach func(record) URL, open func(URL) *server) (gone []*server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	former := s.list
-	s.list = slices.Clip(former[:s.fixed])
+	s.list = slices.Clip(former[:s.fixed]) // others hold the former list
 	tier := 0
 	for i, r := range order {
 		if i == 0 || peers(order[i-1], r) != 0 {
 			tier++
 		}
-		if len(s.list) == s.fixed+maxDiscovered {
-			break
-		}
 		url := reach(r)
-		if slices.ContainsFunc(s.list[:s.fixed], func(sv *server) bool { return strings.EqualFold(sv.url.Host, url.Host) }) {
+		if len(s.list) == s.fixed+maxDiscovered || s.covers(url) {
 			continue
 		}
-		same := func(sv *server) bool { return sv.url == url }
-		if slices.ContainsFunc(s.list, same) {
-			continue
-		}
-		sv := (*server)(nil)
-		if at := slices.IndexFunc(former, same); at >= 0 {
-			sv = former[at]
-		} else {
+		sv := serverAt(former, url)
+		if sv == nil {
 			sv = open(url)
 		}
 		sv.tier = tier
@@ -97,6 +95,21 @@ func (s *servers) replace(order []record, reach func(record) URL, open func(URL)
 		}
 	}
 	return gone
+}
+
+// covers reports whether the list has a server: one that DNS named already, or
+// the configuration, which says how it is reached.
+func (s *servers) covers(url URL) bool {
+	return serverAt(s.list, url) != nil || slices.ContainsFunc(s.list[:s.fixed], func(sv *server) bool {
+		return strings.EqualFold(sv.url.Host, url.Host)
+	})
+}
+
+func serverAt(list []*server, url URL) *server {
+	if at := slices.IndexFunc(list, func(sv *server) bool { return sv.url == url }); at >= 0 {
+		return list[at]
+	}
+	return nil
 }
 
 // discovered takes what DNS names, in order, into use.

@@ -141,9 +141,11 @@ func (s *servers) tryIn(ctx context.Context, sort func([]*server), answered func
 	if sort != nil && !swept {
 		sort(order)
 	}
+	s.renew(swept)
 	asked, done, err := s.each(ctx, order, answered, act)
 	if !done && !swept {
 		if order, swept, _ = s.order(); swept {
+			s.renew(swept)
 			order = slices.DeleteFunc(order, func(sv *server) bool { return slices.Contains(asked, sv) })
 			if len(order) > 0 {
 				_, done, err = s.each(ctx, order, answered, act)
