@@ -61,7 +61,7 @@ var house = map[string][]string{
 var outside = map[string][]string{
 	"internal/identity":   {},
 	"internal/ntlm":       {"golang.org/x/crypto/md4"},
-	"internal/policy":     {"github.com/go-ldap/ldap/v3"},
+	"internal/policy":     {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
 	"internal/spnego":     {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},

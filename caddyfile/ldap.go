@@ -46,6 +46,15 @@ const ldapUsage = "ldap <NAME> { … }"
 //			fallback <role>…
 //			<attribute> <expression> <role>…
 //		}
+//		cache {
+//			ttl <duration>
+//			stale <duration>
+//			size <identities>
+//		}
+//		pool {
+//			size <connections>
+//			idle <duration>
+//		}
 //		timeout {
 //			dial <duration>
 //			request <duration>

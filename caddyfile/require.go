@@ -11,7 +11,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
-const requireUsage = "require valid-user, require user|group|sid|role <name>…, require attribute <name> <value> or require all|any { … }"
+const requireUsage = "require valid-user, require user|group|sid|role <name>…, require attribute <name> <value>, require filter <(ldap-filter)> or require all|any { … }"
 
 // ruleWords are the words after require, and the lines of its blocks.
 func ruleWords() words[policy.Rule] {
@@ -22,6 +22,7 @@ func ruleWords() words[policy.Rule] {
 		"sid":        {usage: "sid <S-1-…>…", least: 1, most: -1, parse: ruleSID},
 		"role":       {usage: "role <role>…", least: 1, most: -1, parse: ruleRole},
 		"attribute":  {usage: "attribute <name> <value>", least: 2, most: 2, parse: ruleAttribute},
+		"filter":     {usage: "filter <(ldap-filter)>", least: 1, most: 1, parse: ruleFilter},
 		"all":        {usage: "all { … }", needsBlock: true, parse: ruleAll},
 		"any":        {usage: "any { … }", needsBlock: true, parse: ruleAny},
 		"none":       {usage: "none { … }", needsBlock: true, parse: ruleNone},
@@ -33,10 +34,12 @@ func ruleWords() words[policy.Rule] {
 //	require [<matcher>] valid-user
 //	require [<matcher>] user|group|sid|role <name>…
 //	require [<matcher>] attribute <name> <value>
+//	require [<matcher>] filter <(ldap-filter)>
 //	require [<matcher>] all|any {
 //		valid-user
 //		user|group|sid|role <name>…
 //		attribute <name> <value>
+//		filter <(ldap-filter)>
 //		all|any { … }
 //		none { … }       # in all only
 //	}
@@ -137,6 +140,13 @@ func ruleRole(r *policy.Rule, l line) (err error) {
 
 func ruleAttribute(r *policy.Rule, l line) error {
 	r.Attribute = &policy.Attribute{Name: l.args[0].Text, Value: l.args[1].Text}
+	return nil
+}
+
+func ruleFilter(r *policy.Rule, l line) error {
+	if r.Filter = l.args[0].Text; r.Filter == "" {
+		return errorAt(l.args[0], "an empty filter, which nobody fits: write one such as (department=Web)")
+	}
 	return nil
 }
 

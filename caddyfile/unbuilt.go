@@ -7,7 +7,7 @@ package caddyfile
 func unbuilt(in string) []string {
 	switch in {
 	case "ldap", "directory":
-		return []string{"discover", "group", "cache", "pool"}
+		return []string{"discover"}
 	case "verify":
 		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
 	case "windows_auth":
@@ -15,8 +15,6 @@ func unbuilt(in string) []string {
 			"extended_protection", "accept_binding", "ntlm",
 			"throttle", "session", "login", "totp",
 		}
-	case "require", "all", "any", "none":
-		return []string{"filter"}
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/go-ldap/ldap/v3"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ldapsasl"
@@ -75,11 +74,11 @@ type simpleAccount struct {
 
 // bind implements account.
 func (a *simpleAccount) bind(ctx context.Context, c *conn, evidence identity.Secret) error {
-	c.open()
-	_, err := askAlone(ctx, c, func(client *ldap.Conn) (*ldap.SimpleBindResult, error) {
-		return client.SimpleBind(ldap.NewSimpleBindRequest(a.name(), evidence.Reveal(), nil))
-	})
-	return diagnose(c.server, binding, err)
+	took, err := simpleBind(ctx, c, a.name(), evidence)
+	if err == nil {
+		a.directory.pace.note(took, false) // until a user's password is judged
+	}
+	return err
 }
 
 // name is as for users, and a DN as it stands.

@@ -28,7 +28,7 @@ func TestServiceAccountBinds(t *testing.T) {
 		config := demoDirectory(s)
 		config.ServiceAccount.Mechanism = mechanism
 		d, _ := open(t, config, "EXAMPLE")
-		c, _, err := d.service.connection(t.Context())
+		c, err := d.service.connection(t.Context())
 		if err != nil {
 			t.Errorf("%s: got %v, want %q", mechanism, err, want)
 			continue
@@ -52,12 +52,12 @@ func TestRefusedAccountRests(t *testing.T) {
 		config.ServiceAccount.Mechanism, config.ServiceAccount.Secret = mechanism, "wrong-Secr3t"
 		d, _ := open(t, config, "EXAMPLE")
 		for range 5 {
-			if _, _, err := d.service.connection(t.Context()); identity.KindOf(err) != identity.KindServiceAccount {
+			if _, err := d.service.connection(t.Context()); identity.KindOf(err) != identity.KindServiceAccount {
 				t.Errorf("%s: got %v, want %v", mechanism, err, identity.KindServiceAccount)
 			}
 		}
 		config.ServiceAccount.Secret = "Secr3t-svc-web"
-		if _, _, err := d.service.connection(t.Context()); err != nil {
+		if _, err := d.service.connection(t.Context()); err != nil {
 			t.Errorf("%s: the right secret after five wrong tries: %v", mechanism, err)
 		}
 	}
@@ -137,7 +137,7 @@ func TestKerberosWithoutKDC(t *testing.T) {
 	config.ServiceAccount.Mechanism = "kerberos"
 	config.ServiceAccount.Name = "svc-web@EXAMPLE.TEST"
 	d, _ := open(t, config, "EXAMPLE")
-	_, _, err := d.service.connection(t.Context())
+	_, err := d.service.connection(t.Context())
 	if identity.KindOf(err) != identity.KindUnavailable || !d.service.until.IsZero() {
 		t.Errorf("got %v, resting until %v, want %v and no rest", err, d.service.until, identity.KindUnavailable)
 	}

@@ -29,7 +29,7 @@ type App struct {
 
 	mu      sync.Mutex
 	adopted map[string]*Directory // by their JSON
-	wanted  []string              // attributes that rules ask about
+	wanted  Wants                 // of all rules
 	started bool
 	stopped bool
 	logger  *zap.Logger
@@ -90,7 +90,9 @@ func (a *App) Adopt(ctx caddy.Context, d *Directory) (*Directory, error) {
 	if err := d.provision(ctx, a.logger, ""); err != nil {
 		return nil, err
 	}
-	d.want(a.wanted)
+	if err := d.want(a.wanted); err != nil {
+		return nil, err
+	}
 	a.adopted[string(raw)] = d
 	if a.started && !a.stopped {
 		d.start()
@@ -98,23 +100,20 @@ func (a *App) Adopt(ctx caddy.Context, d *Directory) (*Directory, error) {
 	return d, nil
 }
 
-// Want has all directories read attributes that a rule asks about. It is called
-// while the configuration loads, before Start.
-func (a *App) Want(attributes []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.wanted = append(a.wanted, attributes...)
-	for _, d := range a.all() {
-		d.want(attributes)
-	}
-}
-
-// Start begins the self-tests. A controller that is down stops no start.
+// Start begins the self-tests. A controller that is down stops no start. A rule
+// with a role that no map gives does: one that stands alone in a route cannot be
+// judged before, when directories in the short form may yet come.
 func (a *App) Start() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	all := a.all()
+	if err := CheckRoles(a.wanted.Roles, all); err != nil {
+		return err
+	}
 	a.started = true
-	for _, d := range a.all() {
+	ruled := newRuledGroups(a.wanted.Groups, len(all), a.logger)
+	for _, d := range all {
+		d.ruled = ruled
 		d.start()
 	}
 	return nil

@@ -28,6 +28,8 @@ type reading struct {
 	details bool     // more is shown than the default
 	names   []string // read of whoever is in a security context
 	account []string // read of an account that is looked up
+	groups  []string // read of groups
+	print   string   // tells what two configurations find out of an account apart
 }
 
 // setReading puts the configured attributes beside those always read.
@@ -40,14 +42,32 @@ func (d *Directory) setReading() {
 	if !d.reading.details {
 		d.reading.shown = defaultAttributes
 	}
+	d.reading.groups = withName(slices.Clip(groupAttributes), d.groupNames(true))
 	d.reading.settle(d.mapping.attributes())
+	d.setPrint()
 }
 
 func (r *reading) settle(mapped []string) {
 	r.names, r.account = slices.Clip(nameAttributes), slices.Clip(accountAttributes)
-	for _, name := range slices.Concat(r.shown, mapped, r.login) {
+	for _, name := range slices.Concat(r.shown, mapped, r.login, r.groups) {
 		r.names, r.account = withName(r.names, name), withName(r.account, name)
 	}
+}
+
+// setPrint settles which identities of the cache serve: those that know all that
+// rules and forwarded headers ask about, in whichever order the sites are read.
+// Roles come of the map, which is among the directory's own settings.
+func (d *Directory) setPrint() {
+	shown, filters := make([]string, len(d.reading.shown)), make([]string, len(d.filters))
+	for i, name := range d.reading.shown {
+		shown[i] = strings.ToLower(name)
+	}
+	for i, f := range d.filters {
+		filters[i] = f.text
+	}
+	slices.Sort(shown)
+	slices.Sort(filters)
+	d.reading.print = fmt.Sprintf("%t %q %q", d.reading.details, shown, filters)
 }
 
 // withName adds the name of an attribute that is not there.
@@ -58,9 +78,9 @@ func withName(names []string, name string) []string {
 	return append(names, name)
 }
 
-// want has attributes read that a rule asks about. It is called while the
-// configuration loads.
-func (d *Directory) want(names []string) {
+// wantAttributes has attributes read that a rule asks about. It is called while
+// the configuration loads.
+func (d *Directory) wantAttributes(names []string) {
 	d.reading.shown = slices.Clip(d.reading.shown)
 	for _, name := range names {
 		d.reading.shown, d.reading.details = withName(d.reading.shown, name), true
@@ -81,26 +101,38 @@ func (d *Directory) checkAttributes() error {
 }
 
 // details are the attributes of an entry that the configuration names, and the
-// roles that its map makes of it.
+// roles that its map makes of it; nil where nothing is asked about.
 func (d *Directory) details(e *ldap.Entry) *identity.Details {
-	if !d.reading.details && d.mapping == nil {
+	if !d.reading.details && d.mapping == nil && len(d.filters) == 0 {
 		return nil
 	}
-	details := &identity.Details{Attributes: make([]identity.Attribute, 0, len(d.reading.shown)), Roles: d.mapping.roles(e)}
+	details := &identity.Details{Attributes: make([]identity.Attribute, 0, len(d.reading.shown))}
+	details.Roles, details.Unsure = d.mapping.roles(e)
 	for _, name := range d.reading.shown {
-		details.Attributes = append(details.Attributes, identity.Attribute{Name: name, Values: readable(e, name)})
+		details.Attributes = append(details.Attributes, readable(e, name))
 	}
 	return details
 }
 
-// readable are the values of an attribute that are text. What is none, or holds
-// control characters, has no place in a header or a rule.
-func readable(e *ldap.Entry, name string) []string {
-	var values []string
+// readable is an attribute with those of its values that are text. What is none, or
+// holds control characters, has no place in a header or a rule.
+func readable(e *ldap.Entry, name string) identity.Attribute {
+	a := identity.Attribute{Name: name, Partial: isRanged(e, name)}
 	for _, value := range e.GetEqualFoldAttributeValues(name) {
-		if len(values) < maxValues && utf8.ValidString(value) && !strings.ContainsFunc(value, unicode.IsControl) {
-			values = append(values, value)
+		if len(a.Values) == maxValues || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
+			a.Partial = true
+			continue
 		}
+		a.Values = append(a.Values, value)
 	}
-	return values
+	return a
+}
+
+// isRanged reports whether a controller shows only the first of an attribute's
+// values, [MS-ADTS] 3.1.1.3.1.3.3.
+func isRanged(e *ldap.Entry, name string) bool {
+	return slices.ContainsFunc(e.Attributes, func(a *ldap.EntryAttribute) bool {
+		shown, options, _ := strings.Cut(a.Name, ";")
+		return strings.EqualFold(shown, name) && len(options) >= len("range=") && strings.EqualFold(options[:len("range=")], "range=")
+	})
 }

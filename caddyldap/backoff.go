@@ -69,10 +69,10 @@ func (s *servers) failed(sv *server, err error) {
 // logTurn is one line for each time that a server goes and comes back.
 func (d *Directory) logTurn(sv *server, err error) {
 	if err == nil {
-		d.logger.Info("server is back in service", zap.String("server", sv.url.Addr()))
+		d.log().Info("server is back in service", zap.String("server", sv.url.Addr()))
 		return
 	}
-	d.logger.Warn("server put aside", faultFields(sv, err)...)
+	d.log().Warn("server put aside", faultFields(sv, err)...)
 }
 
 // faultFields are the log fields of what is wrong with a server, which may be
@@ -123,6 +123,13 @@ func (s *servers) suspect(sv *server) {
 	if !sv.probing {
 		s.probeLater(sv)
 	}
+}
+
+// isSuspect reports whether a server is being looked at.
+func (s *servers) isSuspect(sv *server) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sv.probing
 }
 
 // probeLater looks in the background whether a server works. Called with the

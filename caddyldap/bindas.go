@@ -49,9 +49,7 @@ func (d *Directory) CheckBindAs() error {
 	}
 	switch b.Form {
 	case bindTemplate:
-		if !strings.Contains(b.Template, placeUser) || checkDN(strings.ReplaceAll(b.Template, placeUser, "x")) != nil {
-			return fmt.Errorf("bind_as template %s: not a DN with {user} in it; write bind_as template uid={user},ou=people,dc=example,dc=com", b.Template)
-		}
+		return b.checkTemplate()
 	case bindRelative:
 		if len(d.BaseDN) == 0 && len(d.urlBases()) == 0 {
 			return errors.New("bind_as relative: to which base? write base_dn ou=people,dc=example,dc=com")
@@ -63,6 +61,30 @@ func (d *Directory) CheckBindAs() error {
 	case bindAbsolute, bindDirect:
 	default:
 		return fmt.Errorf("bind_as %s: unknown; known: template, absolute, relative, direct, search", b.Form)
+	}
+	return nil
+}
+
+// checkTemplate lets {user} stand only where a name is escaped for: inside the
+// values of a DN. In the place of an attribute or of a whole RDN whoever logs in
+// would choose more of the DN than his name.
+func (b *BindAs) checkTemplate() error {
+	const cure = "write bind_as template uid={user},ou=people,dc=example,dc=com"
+	if !strings.Contains(b.Template, placeUser) {
+		return fmt.Errorf("bind_as template %s: not a DN with {user} in it; %s", b.Template, cure)
+	}
+	const name = "xuserx" // neither hexadecimal nor the name of an attribute
+	parsed, err := ldap.ParseDN(strings.ReplaceAll(b.Template, placeUser, name))
+	inValues := 0
+	if err == nil {
+		for _, rdn := range parsed.RDNs {
+			for _, part := range rdn.Attributes {
+				inValues += strings.Count(part.Value, name)
+			}
+		}
+	}
+	if inValues != strings.Count(b.Template, placeUser) {
+		return fmt.Errorf("bind_as template %s: {user} stands for the value of an attribute alone, in a DN; %s", b.Template, cure)
 	}
 	return nil
 }
@@ -83,11 +105,11 @@ func (d *Directory) checkUser() error {
 	return nil
 }
 
-// bindTarget is a name to bind with. dn says that it is a DN, of the account
-// that a yes proves.
+// bindTarget is a name to bind with.
 type bindTarget struct {
-	name string
-	dn   bool
+	name  string
+	dn    bool // a DN, of the account that a yes proves
+	found bool // of an account that is there
 }
 
 // bindTargets are the names to try a typed name's password with, in order.
@@ -99,7 +121,7 @@ func (d *Directory) bindTargets(ctx context.Context, n identity.Name) ([]bindTar
 	switch form {
 	case bindTemplate:
 		user, err := d.ownUser(n)
-		return []bindTarget{{strings.ReplaceAll(d.BindAs.Template, placeUser, ldap.EscapeDN(user)), true}}, err
+		return []bindTarget{{name: strings.ReplaceAll(d.BindAs.Template, placeUser, ldap.EscapeDN(user)), dn: true}}, err
 	case bindAbsolute:
 		return d.absolute(n.String())
 	case bindRelative:
@@ -107,7 +129,7 @@ func (d *Directory) bindTargets(ctx context.Context, n identity.Name) ([]bindTar
 	case bindSearch:
 		return d.searched(ctx, n)
 	}
-	return []bindTarget{{d.directName(n), false}}, nil
+	return []bindTarget{{name: d.directName(n)}}, nil
 }
 
 // bindForm is the configured form. Without one names are searched where a
@@ -149,7 +171,7 @@ func (d *Directory) absolute(typed string) ([]bindTarget, error) {
 	if err := d.within(typed); err != nil {
 		return nil, err
 	}
-	return []bindTarget{{typed, true}}, nil
+	return []bindTarget{{name: typed, dn: true}}, nil
 }
 
 // relative takes a typed name for the beginning of a DN, below each base DN.
@@ -159,35 +181,9 @@ func (d *Directory) relative(typed string) ([]bindTarget, error) {
 	}
 	targets := make([]bindTarget, len(d.bases))
 	for i, base := range d.bases {
-		targets[i] = bindTarget{typed + "," + base, true}
+		targets[i] = bindTarget{name: typed + "," + base, dn: true}
 	}
 	return targets, nil
-}
-
-// searched finds the account by the service account's connection.
-func (d *Directory) searched(ctx context.Context, n identity.Name) ([]bindTarget, error) {
-	if n.Domain != "" && !d.isOwn(n.Domain) {
-		return nil, d.foreign(n.Domain)
-	}
-	var targets []bindTarget
-	err := d.service.do(ctx, func(c *conn, root rootDSE) error {
-		e, err := d.find(ctx, c, root, n)
-		if err == nil && e == nil {
-			err = identity.Fail(identity.KindBadCredentials, fmt.Errorf("no account has this log-in name under %s", strings.Join(d.basesOf(root), " or ")))
-		}
-		if err == nil {
-			targets = []bindTarget{{e.DN, true}}
-		}
-		return err
-	})
-	return targets, err
-}
-
-func (d *Directory) basesOf(root rootDSE) []string {
-	if len(d.bases) == 0 {
-		return []string{root.base}
-	}
-	return d.bases
 }
 
 // bindByName tries a password with each target until one is right. A wrong one
@@ -195,7 +191,10 @@ func (d *Directory) basesOf(root rootDSE) []string {
 func (d *Directory) bindByName(ctx context.Context, targets []bindTarget, password identity.Secret) (*conn, bindTarget, error) {
 	var all []error
 	for _, target := range targets {
-		c, err := d.bind(ctx, target.name, password)
+		c, took, err := d.bind(ctx, target.name, password)
+		if target.found && (err == nil || identity.KindOf(err).AboutAccount()) {
+			d.pace.note(took, err != nil)
+		}
 		if err == nil {
 			return c, target, nil
 		}

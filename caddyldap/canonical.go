@@ -13,7 +13,7 @@ import (
 
 // loginName is an account's one log-in name, however it was typed.
 func (d *Directory) loginName(e *ldap.Entry) string {
-	if d.User != nil && d.User.Attribute != "" {
+	if d.namesByAttribute() {
 		return oneValue(e, d.User.Attribute)
 	}
 	if sam := value(e, "sAMAccountName"); sam != "" {
@@ -45,16 +45,13 @@ func oneValue(e *ldap.Entry, attribute string) string {
 // application they would be one person. Active Directory keeps sAMAccountName
 // apart by itself, [MS-ADTS] 3.1.1.3.1.
 func (d *Directory) unmistakable(ctx context.Context, c *conn, root rootDSE, e *ldap.Entry) error {
-	configured := d.User != nil && d.User.Attribute != ""
-	if root.ad && !configured {
+	if root.ad && !d.namesByAttribute() {
 		return nil
 	}
-	attribute, name := "uid", d.loginName(e)
-	switch {
-	case configured:
-		attribute = d.User.Attribute
-	case value(e, "sAMAccountName") != "":
-		attribute = "sAMAccountName"
+	attribute, name := d.loginAttribute(root), d.loginName(e)
+	filter := "(" + attribute + "=" + ldap.EscapeFilter(name) + ")"
+	if !d.namesByAttribute() && value(e, "sAMAccountName") != "" { // its name, and it must not be another's uid
+		attribute, filter = "sAMAccountName", "(|(sAMAccountName="+ldap.EscapeFilter(name)+")"+filter+")"
 	}
 	if name == "" {
 		return &identity.Error{
@@ -62,7 +59,7 @@ func (d *Directory) unmistakable(ctx context.Context, c *conn, root rootDSE, e *
 			Hint: "whoever searches may not read it, or user { attribute … } should name another one",
 		}
 	}
-	found, err := d.findBy(ctx, c, root, "("+attribute+"="+ldap.EscapeFilter(name)+")")
+	found, err := d.findBy(ctx, c, root, filter)
 	if d.service == nil && (found == nil && err == nil || isResult(err)) {
 		return nil // a person's own rights seldom reach the others, and what cannot be seen cannot be compared
 	}

@@ -16,7 +16,7 @@ import (
 func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh *identity.Identity) (*identity.Identity, error) {
 	var well []identity.SID
 	for _, g := range old.Groups() {
-		if g.Name == "" && isWellKnown(g.SID) && !fresh.InSID(g.SID) {
+		if g.Name == "" && !g.SID.IsZero() && !g.SID.IsOfDomain() && g.SID.Domain() != identity.SIDBuiltin && !fresh.InSID(g.SID) {
 			well = append(well, g.SID)
 		}
 	}
@@ -43,7 +43,7 @@ func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh
 // by memberOf, one read a group: there are few, and a search for members of
 // such a principal takes a controller ten times as long.
 func (d *Directory) groupsAbove(ctx context.Context, c *conn, root rootDSE, list []identity.SID, self identity.SID) ([]identity.Group, error) {
-	attributes := append([]string{"memberOf"}, groupAttributes...)
+	attributes := append([]string{"memberOf"}, d.reading.groups...)
 	principals, err := bySIDs(ctx, c, root.base, list, attributes)
 	if err != nil {
 		return nil, err
@@ -73,16 +73,4 @@ func (d *Directory) groupsAbove(ctx context.Context, c *conn, root rootDSE, list
 		groups = append(groups, identity.Group{SID: sid})
 	}
 	return groups, err
-}
-
-// isWellKnown reports whether a SID is the same in every domain, [MS-DTYP]
-// 2.4.2.4: of one sub-authority, such as S-1-1-0, or S-1-5-64-10 and
-// S-1-18-1. Those of domains and of BUILTIN are not.
-func isWellKnown(sid identity.SID) bool {
-	raw := sid.Bytes()
-	if len(raw) < 12 || sid.Domain() == identity.SIDBuiltin {
-		return false
-	}
-	const ntAuthority, ntNonUnique = 5, 21
-	return raw[7] != ntAuthority || raw[8] != ntNonUnique
 }

@@ -44,6 +44,35 @@ func TestCheckStatic(t *testing.T) {
 	}
 }
 
+// TestTemplates: whoever logs in chooses a value and no other part of a DN.
+func TestTemplates(t *testing.T) {
+	const people = ",ou=people,dc=example,dc=com"
+	for template, want := range map[string]string{
+		"uid={user}" + people:                   "",
+		"cn={user} (staff)+uid={user}" + people: "",
+		"uid=a,ou={user},dc=example,dc=com":     "",
+		`uid=\2c{user}` + people:                "",
+		"uid=alice" + people:                    "with {user} in it",
+		"{user}=alice" + people:                 "value of an attribute alone",
+		"x-{user}=alice" + people:               "value of an attribute alone",
+		"{user}={user}" + people:                "value of an attribute alone",
+		"uid={user}+{user}=x" + people:          "value of an attribute alone",
+		"{user}" + people:                       "value of an attribute alone",
+		"uid=a,{user}":                          "value of an attribute alone",
+		`uid=\{user}` + people:                  "value of an attribute alone",
+		`uid=\2{user}` + people:                 "value of an attribute alone",
+		"uid=#{user}" + people:                  "value of an attribute alone",
+		`uid="{user}"` + people:                 "value of an attribute alone",
+		"{user}":                                "value of an attribute alone",
+	} {
+		d := &Directory{BindAs: &BindAs{Form: bindTemplate, Template: template}}
+		err := d.CheckBindAs()
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "write bind_as template uid={user}")) {
+			t.Errorf("%s: got %v, want %q", template, err, want)
+		}
+	}
+}
+
 func TestDNSFromDN(t *testing.T) {
 	for dn, want := range map[string]string{
 		"DC=example,DC=com":          "example.com",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -23,7 +24,9 @@ type conn struct {
 	top     net.Conn // raw, or TLS over it
 	secure  bool     // TLS
 	request time.Duration
-	shared  bool // several acts at once, none of which may end another
+	shared  bool         // several acts at once, none of which may end another
+	asking  atomic.Int32 // acts under way on a shared one
+	freed   func()       // told when one of them ends
 	gate    *ldapsasl.Gate
 	client  *ldap.Conn
 
@@ -93,7 +96,14 @@ func ask[T any](ctx context.Context, c *conn, act func(*ldap.Conn) (T, error)) (
 	}
 	replies := make(chan reply, 1)
 	// The request timeout alone ends it: others ask on this connection too.
+	c.asking.Add(1)
 	go func() {
+		defer func() {
+			c.asking.Add(-1)
+			if c.freed != nil {
+				c.freed()
+			}
+		}()
 		answer, err := askAlone(context.WithoutCancel(ctx), c, act)
 		replies <- reply{answer, err}
 	}()

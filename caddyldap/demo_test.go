@@ -52,6 +52,7 @@ func demoDirectory(s *demodir.Server) *Directory {
 	return &Directory{
 		Server:         []Server{{URL: s.LDAPS()}},
 		ServiceAccount: &ServiceAccount{Name: `EXAMPLE\svc-web`, Secret: "Secr3t-svc-web"},
+		Timeout:        &Timeout{Dial: caddy.Duration(overall)}, // a busy machine is no dead server
 	}
 }
 

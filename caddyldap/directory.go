@@ -1,7 +1,6 @@
 package caddyldap
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -37,6 +36,8 @@ type Directory struct {
 	BindAs *BindAs `json:"bind_as,omitempty"`
 	// How accounts are found.
 	User *User `json:"user,omitempty"`
+	// Which groups count, and by what they are called.
+	Group *Group `json:"group,omitempty"`
 	// LDAP attributes that become {http.auth.user.attr.NAME}. Default:
 	// displayName, mail.
 	Attributes []string `json:"attributes,omitempty"`
@@ -44,28 +45,36 @@ type Directory struct {
 	Map *Map `json:"map,omitempty"`
 	// Default: 1.5s to dial, 4s a request.
 	Timeout *Timeout `json:"timeout,omitempty"`
+	// How long identities are used. Default: 5m, 15m while no controller
+	// answers, 100000 of them.
+	Cache *Cache `json:"cache,omitempty"`
+	// The service account's connections. Default: 8, idle ones above one for 2m.
+	Pool *Pool `json:"pool,omitempty"`
 	// Who decides. Default: bind and relay.
 	VerifyRaw []json.RawMessage `json:"verify,omitempty" caddy:"namespace=ldap.verifiers inline_key=verifier"`
 
+	*holdings     // kept over reloads; nil until the directory is provisioned
+	place         place
+	releaseOnce   sync.Once
+	unmeasureOnce sync.Once
+
 	name      string
+	named     string // the NAME, empty in the short form
 	key       string
 	dnsDomain string   // configured or from a base DN; may be empty
 	bases     []string // where accounts may be; empty: the whole domain
 	reading   reading
 	mapping   *mapping // nil without a map
+	filters   []*wantedFilter
+	schema    sync.Map     // syntaxes of attributes, as far as asked
+	ruled     *ruledGroups // of all rules, nil before the app starts
 	verifiers []Verifier
-	servers   *servers
-	service   *service // nil without a service account
-	domain    domainFacts
-	logger    *zap.Logger
+	pace      pace
+	missing   hush        // of base DNs
+	logger    *zap.Logger // of this configuration; log is for what outlives it
 	metrics   *metrics
 	now       func() time.Time
-	life      context.Context // ends with stop
-	end       context.CancelFunc
 	startOnce sync.Once
-
-	spawning   sync.Mutex // against stop
-	background sync.WaitGroup
 }
 
 // Name is the directory's NAME in the configuration, for the log; in the
@@ -117,36 +126,24 @@ func (d *Directory) isOwn(domain string) bool {
 	return false
 }
 
-// start begins the self-test.
+// start warms the pool and begins the self-test.
 func (d *Directory) start() {
-	d.startOnce.Do(func() { d.spawn(d.selfTest) })
+	d.startOnce.Do(func() {
+		d.speak(d.logger)
+		if d.service != nil {
+			d.spawn(d.service.warm)
+		}
+		d.spawn(d.selfTest)
+	})
 }
 
-// spawn runs something in the background, until stop at the latest. After stop
-// it still runs, with a context that has ended, so that nobody waits for its
-// outcome in vain.
-func (d *Directory) spawn(run func(context.Context)) {
-	d.spawning.Lock()
-	defer d.spawning.Unlock()
-	if d.life.Err() != nil {
-		go run(d.life)
-		return
-	}
-	d.background.Go(func() { run(d.life) })
-}
-
-// stop ends what the directory does on its own and waits for it.
+// stop gives back what the directory holds. What no other configuration holds
+// ends with it.
 func (d *Directory) stop() {
-	if d.end == nil {
+	if d.holdings == nil {
 		return // never provisioned
 	}
-	d.spawning.Lock()
-	d.end()
-	d.spawning.Unlock()
-	if d.service != nil {
-		d.service.close()
-	}
-	d.background.Wait()
+	d.release()
 	d.unmeasure()
 }
 

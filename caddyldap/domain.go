@@ -18,12 +18,13 @@ const activeDirectory = "1.2.840.113556.1.4.800"
 
 // rootDSE is what a server says about itself, and about whoever is bound.
 type rootDSE struct {
-	base   string // defaultNamingContext, else the first of namingContexts
-	config string // configurationNamingContext
-	host   string // dnsHostName
-	ad     bool   // Active Directory, or Samba
-	sasl   []string
-	token  []identity.SID // tokenGroups: the security context of the connection
+	base     string   // defaultNamingContext, else the first of namingContexts
+	contexts []string // namingContexts
+	config   string   // configurationNamingContext
+	host     string   // dnsHostName
+	ad       bool     // Active Directory, or Samba
+	sasl     []string
+	token    []identity.SID // tokenGroups: the security context of the connection
 }
 
 // readRoot reads the rootDSE, [MS-ADTS] 3.1.1.3.2. Nobody need be bound.
@@ -34,14 +35,18 @@ func readRoot(ctx context.Context, c *conn) (rootDSE, error) {
 		return rootDSE{}, err
 	}
 	r := rootDSE{
-		base:   value(e, "defaultNamingContext"),
-		config: value(e, "configurationNamingContext"),
-		host:   value(e, "dnsHostName"),
-		ad:     slices.Contains(e.GetEqualFoldAttributeValues("supportedCapabilities"), activeDirectory),
-		sasl:   e.GetEqualFoldAttributeValues("supportedSASLMechanisms"),
+		base:     value(e, "defaultNamingContext"),
+		contexts: e.GetEqualFoldAttributeValues("namingContexts"),
+		config:   value(e, "configurationNamingContext"),
+		host:     value(e, "dnsHostName"),
+		ad:       slices.Contains(e.GetEqualFoldAttributeValues("supportedCapabilities"), activeDirectory),
+		sasl:     e.GetEqualFoldAttributeValues("supportedSASLMechanisms"),
 	}
-	if r.base == "" {
-		r.base = value(e, "namingContexts")
+	if r.base == "" && len(r.contexts) > 0 {
+		r.base = r.contexts[0]
+	}
+	if !slices.ContainsFunc(r.contexts, func(dn string) bool { return strings.EqualFold(dn, r.base) }) {
+		r.contexts = append([]string{r.base}, r.contexts...)
 	}
 	r.token, err = sids(e, "tokenGroups")
 	return r, err
@@ -76,7 +81,6 @@ func (k knownDomain) whole() bool { return k.netBIOS != "" && k.dns != "" && !k.
 // domainFacts are learnt on the first connection on which somebody is bound who
 // may read them, and kept.
 type domainFacts struct {
-	named string // the directory's NAME, empty in the short form
 	facts atomic.Pointer[knownDomain]
 	root  atomic.Pointer[string] // the DNS name in defaultNamingContext, which everybody may read
 	other atomic.Bool            // the servers are no Active Directory
@@ -134,11 +138,11 @@ func (d *Directory) compareNames(k knownDomain) {
 		return
 	}
 	if d.Domain != "" && !strings.EqualFold(d.Domain, k.netBIOS) {
-		d.logger.Warn("the domain has another NetBIOS name", zap.String("configured", d.Domain), zap.String("domain", k.netBIOS),
+		d.log().Warn("the domain has another NetBIOS name", zap.String("configured", d.Domain), zap.String("domain", k.netBIOS),
 			zap.String("hint", "bare names bind as "+d.Domain+`\user and will fail; write domain `+k.netBIOS))
 	}
 	if d.DNSDomain != "" && k.dns != "" && !strings.EqualFold(d.dnsDomain, k.dns) {
-		d.logger.Warn("the domain has another DNS name", zap.String("configured", d.DNSDomain), zap.String("domain", k.dns),
+		d.log().Warn("the domain has another DNS name", zap.String("configured", d.DNSDomain), zap.String("domain", k.dns),
 			zap.String("hint", "write dns_domain "+k.dns))
 	}
 }
@@ -152,8 +156,8 @@ func (d *Directory) netBIOS() string {
 	if k := d.domain.known(); k.netBIOS != "" {
 		return k.netBIOS
 	}
-	if len(d.domain.named) <= maxNetBIOS && !strings.ContainsAny(d.domain.named, `. \/:*?"<>|,@`) {
-		return d.domain.named
+	if len(d.named) <= maxNetBIOS && !strings.ContainsAny(d.named, `. \/:*?"<>|,@`) {
+		return d.named
 	}
 	return ""
 }

@@ -14,11 +14,11 @@ import (
 // What is read of accounts and groups.
 var (
 	groupAttributes = []string{"objectSid", "sAMAccountName", "sAMAccountType", "groupType", "cn"}
-	nameAttributes  = append([]string{"uid", "gidNumber", "userPrincipalName", "displayName", "mail", "primaryGroupID"}, groupAttributes...)
+	nameAttributes  = append([]string{"uid", "gidNumber", "userPrincipalName", "displayName", "mail", "primaryGroupID", "pwdLastSet"}, groupAttributes...)
 	// Standing and memberships take a controller time to work out, so they are
 	// not asked of every group.
 	accountAttributes = append([]string{
-		"userAccountControl", "accountExpires", "pwdLastSet", "msDS-User-Account-Control-Computed", "memberOf",
+		"userAccountControl", "accountExpires", "msDS-User-Account-Control-Computed", "memberOf",
 	}, nameAttributes...)
 )
 
@@ -79,39 +79,13 @@ func escapeBytes(b []byte) string {
 // when there is none. A UPN is looked for as it stands before its first part
 // counts as the account's name, as controllers do.
 func (d *Directory) find(ctx context.Context, c *conn, root rootDSE, n identity.Name) (*ldap.Entry, error) {
-	if d.User != nil && d.User.Attribute != "" {
-		return d.findBy(ctx, c, root, "("+d.User.Attribute+"="+ldap.EscapeFilter(n.User)+")")
-	}
 	user, suffix, isUPN := n.UPN()
-	if isUPN && n.Domain == "" {
+	if isUPN && n.Domain == "" && !d.namesByAttribute() {
 		e, err := d.findBy(ctx, c, root, "(userPrincipalName="+ldap.EscapeFilter(n.User)+")")
-		if err != nil || e != nil || !d.isOwn(suffix) {
+		if err != nil || e != nil || !d.isOwn(suffix) && (root.ad || !d.isOwnPart(suffix)) {
 			return e, err
 		}
 		n.User = user
 	}
-	attribute := "uid"
-	if root.ad {
-		attribute = "sAMAccountName"
-	}
-	return d.findBy(ctx, c, root, "("+attribute+"="+ldap.EscapeFilter(n.User)+")")
-}
-
-func (d *Directory) findBy(ctx context.Context, c *conn, root rootDSE, filter string) (*ldap.Entry, error) {
-	if d.User != nil && d.User.Filter != "" {
-		filter = "(&" + filter + d.User.Filter + ")"
-	}
-	for _, base := range d.basesOf(root) {
-		entries, err := c.search(ctx, base, ldap.ScopeWholeSubtree, filter, 2, d.reading.account...)
-		if errors.Is(err, errLimit) || len(entries) > 1 {
-			return nil, identity.Fail(identity.KindAmbiguous, errors.New("several accounts have this name under "+base))
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(entries) == 1 {
-			return entries[0], nil
-		}
-	}
-	return nil, nil
+	return d.findBy(ctx, c, root, "("+d.loginAttribute(root)+"="+ldap.EscapeFilter(n.User)+")")
 }

@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
@@ -14,6 +15,34 @@ func groupNames(id *identity.Identity) map[string]bool {
 		names[g.Domain+`\`+g.Name] = true
 	}
 	return names
+}
+
+// TestRefreshNeedsTheToken: groups without a name, and those of other domains,
+// stand in a token alone. Where it can no longer be read, the groups found
+// otherwise must not replace it: somebody would lose what keeps them out.
+func TestRefreshNeedsTheToken(t *testing.T) {
+	first := startDemo(t, nil)
+	d, _ := open(t, demoDirectory(first), "EXAMPLE")
+	basic, err := logIn(t, d, "alice", "Secr3t-alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "alice", Password: "Secr3t-alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	startDemo(t, func(c *demodir.Config) {
+		c.Addr = strings.TrimPrefix(first.LDAPS(), "ldaps://")
+		c.NoTokenGroups = true
+	})
+	for how, id := range map[string]*identity.Identity{"basic": basic, "ntlm": byNTLM} {
+		if _, err := d.Refresh(t.Context(), id); identity.KindOf(err) != identity.KindCannotRefresh {
+			t.Errorf("%s: got %v, want %v", how, err, identity.KindCannotRefresh)
+		}
+	}
 }
 
 func TestGroups(t *testing.T) {

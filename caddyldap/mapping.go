@@ -35,6 +35,7 @@ type MapLine struct {
 type mapping struct {
 	fallback []string
 	lines    []mapLine
+	all      []string // every role that it gives
 }
 
 type mapLine struct {
@@ -69,7 +70,8 @@ func (m *Map) compile() (*mapping, error) {
 		}
 		compiled.lines = append(compiled.lines, mapLine{l.Attribute, fits, l.Role})
 	}
-	for _, role := range slices.Concat(append([][]string{m.Fallback}, rolesOf(m.Lines)...)...) {
+	compiled.all = slices.Concat(append([][]string{m.Fallback}, rolesOf(m.Lines)...)...)
+	for _, role := range compiled.all {
 		if strings.TrimSpace(role) == "" || strings.Contains(role, ",") {
 			return nil, fmt.Errorf("map: %q cannot be a role: it is empty or holds a comma", role)
 		}
@@ -112,17 +114,37 @@ func expression(text string) (func(string) bool, error) {
 	return func(value string) bool { return identity.FoldsTo(value, folded) }, nil
 }
 
-// roles are those of the first line that fits an entry, else the fallback.
-func (m *mapping) roles(e *ldap.Entry) []string {
+// roles are those of the first line that fits an entry, else the fallback. A line
+// that could not see all values gives none, and neither does any after it: nobody
+// can tell then which of them is the first to fit, and their roles are unsure.
+func (m *mapping) roles(e *ldap.Entry) (roles, unsure []string) {
 	if m == nil {
-		return nil
+		return nil, nil
 	}
-	for _, l := range m.lines {
+	for i, l := range m.lines {
 		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(l.attribute), l.fits) {
-			return l.roles
+			return l.roles, nil
+		}
+		if isRanged(e, l.attribute) {
+			return nil, m.from(i)
 		}
 	}
-	return m.fallback
+	return m.fallback, nil
+}
+
+// from are the roles of a line, of those after it, and of the fallback.
+func (m *mapping) from(line int) []string {
+	roles := slices.Clone(m.fallback)
+	for _, l := range m.lines[line:] {
+		roles = append(roles, l.roles...)
+	}
+	return roles
+}
+
+// gives reports whether somebody may have a role by it.
+func (m *mapping) gives(role string) bool {
+	folded := identity.Fold(role)
+	return m != nil && slices.ContainsFunc(m.all, func(known string) bool { return identity.FoldsTo(known, folded) })
 }
 
 func (m *mapping) attributes() []string {

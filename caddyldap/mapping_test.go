@@ -8,6 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
@@ -49,7 +50,7 @@ func TestMap(t *testing.T) {
 		if !c.fits {
 			want = []string{"never"}
 		}
-		if got := m.roles(entry); !slices.Equal(got, want) {
+		if got, _ := m.roles(entry); !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
@@ -57,8 +58,36 @@ func TestMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := m.roles(entry); !slices.Equal(got, []string{"guest"}) {
+	if got, _ := m.roles(entry); !slices.Equal(got, []string{"guest"}) {
 		t.Errorf("nothing fits: got %q, want the fallback", got)
+	}
+}
+
+// TestPartOfTheValues: where a controller shows only the first of many values, or
+// some are no text, nobody can tell what else there is.
+func TestPartOfTheValues(t *testing.T) {
+	many := make([]string, maxValues+1)
+	for i := range many {
+		many[i] = strings.Repeat("x", i+1)
+	}
+	entry := ldap.NewEntry("CN=Alice", map[string][]string{
+		"memberOf": nil, "memberOf;range=0-1": {"CN=A", "CN=B"}, "title": {"Lead"}, "pager": {"1", "\xff"}, "info": many, "cn;lang-en": {"Alice"},
+	})
+	for name, want := range map[string]bool{"memberof": true, "pager": true, "info": true, "title": false, "mail": false, "cn": false} {
+		if got := readable(entry, name).Partial; got != want {
+			t.Errorf("%s: got partial %v, want %v", name, got, want)
+		}
+	}
+	lines := []MapLine{{"title", "Lead", []string{"lead"}}, {"memberOf", "CN=C", []string{"member"}}, {"title", "*", []string{"titled"}}}
+	for skip, want := range map[int][2][]string{0: {{"lead"}, nil}, 1: {nil, {"guest", "member", "titled"}}, 2: {{"titled"}, nil}} {
+		m, err := (&Map{Fallback: []string{"guest"}, Lines: lines[skip:]}).compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles, unsure := m.roles(entry)
+		if !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
+			t.Errorf("from line %d: got %q, unsure of %q, want %q", skip, roles, unsure, want)
+		}
 	}
 }
 
@@ -74,7 +103,7 @@ func TestAttributesAndRoles(t *testing.T) {
 	config.Attributes = []string{"department", "jpegPhoto", "mail", "pager"}
 	config.Map = &Map{Fallback: []string{"guest"}, Lines: []MapLine{{"memberOf", "CN=Staff,*", []string{"web"}}}}
 	d, _ := open(t, config, "EXAMPLE")
-	d.want([]string{"EmployeeType", "department"})
+	d.wantAttributes([]string{"EmployeeType", "department"})
 	byPassword, err := logIn(t, d, "alice", "Secr3t-alice")
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +129,9 @@ func TestAttributesAndRoles(t *testing.T) {
 				t.Errorf("%s: got %q, %v, want %q", name, got, known, want)
 			}
 		}
+		if details := id.(*identity.Identity).Details; details.Unsure != nil {
+			t.Errorf("got unsure of the roles %q, want of none", details.Unsure)
+		}
 		if got := id.Roles(); !slices.Equal(got, []string{"web"}) {
 			t.Errorf("got roles %q, want web", got)
 		}
@@ -118,5 +150,40 @@ func TestAttributesAndRoles(t *testing.T) {
 	id, err := logIn(t, plain, "alice", "Secr3t-alice")
 	if err != nil || id.Details != nil {
 		t.Errorf("got %v, %v, want no details where none are asked for", id.Details, err)
+	}
+}
+
+// TestMoreValuesThanShown: what was cut short, by us or by the controller, is
+// known to be.
+func TestMoreValuesThanShown(t *testing.T) {
+	s := startDemo(t, func(c *demodir.Config) {
+		c.RangePage = 3 * maxValues
+		values := make([]string, 4*maxValues)
+		for i := range values {
+			values[i] = strings.Repeat("x", i+1)
+		}
+		c.Users[0].Attributes = map[string][]string{"carLicense": values[:maxValues+1], "telexNumber": values, "pager": values[:maxValues]}
+	})
+	config := demoDirectory(s)
+	config.Attributes = []string{"carLicense", "telexNumber", "pager", "department"}
+	config.Map = &Map{Lines: []MapLine{{"carLicense", "y", []string{"y"}}}}
+	d, _ := open(t, config, "EXAMPLE")
+	id, err := logIn(t, d, "alice", "Secr3t-alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"carLicense": true, "telexNumber": true, "pager": false, "department": false} {
+		if got := !id.KnowsValues(name); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+	if !id.KnowsRole("Y") {
+		t.Error("roles come of all values that are shown, and one hides them")
+	}
+	config = demoDirectory(s)
+	config.Map = &Map{Lines: []MapLine{{"TELEXNUMBER", "y", []string{"y"}}}}
+	d, _ = open(t, config, "EXAMPLE")
+	if id, err = logIn(t, d, "alice", "Secr3t-alice"); err != nil || id.KnowsRole("Y") {
+		t.Errorf("roles of values that are not shown: got %v, %v", id, err)
 	}
 }

@@ -39,6 +39,9 @@ type metrics struct {
 
 	mu          sync.Mutex
 	directories map[*Directory]struct{}
+	lookups     map[string]*lookups // by directory
+
+	kept keptDescs
 }
 
 func newMetrics() *metrics {
@@ -56,6 +59,8 @@ func newMetrics() *metrics {
 		up: prometheus.NewDesc("caddy_windows_auth_ldap_server_up",
 			"1 while a controller is in service, 0 while it is put aside.", labels, nil),
 		directories: make(map[*Directory]struct{}),
+		lookups:     make(map[string]*lookups),
+		kept:        newKeptDescs(),
 	}
 }
 
@@ -64,6 +69,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	m.connections.Describe(to)
 	m.exchanges.Describe(to)
 	to <- m.up
+	m.kept.describe(to)
 }
 
 // Collect implements prometheus.Collector. Several directories may have one
@@ -81,6 +87,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 			aside[l] = aside[l] || out
 		}
 	}
+	m.collectKept(to)
 	m.mu.Unlock()
 	for l, out := range aside {
 		to <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, float64(b2i(!out)), l.directory, l.server)
@@ -101,22 +108,24 @@ func (s *servers) aside() map[string]bool {
 // Destruct implements caddy.Destructor.
 func (m *metrics) Destruct() error { return nil }
 
-// measure counts the directory in with the others, in the registry of its
-// configuration. stop counts it out.
-func (d *Directory) measure(ctx caddy.Context) error {
+// loadMetrics takes part in the one set of figures. unmeasure ends that.
+func (d *Directory) loadMetrics() error {
 	shared, _, err := sharedMetrics.LoadOrNew(metricsKey, func() (caddy.Destructor, error) { return newMetrics(), nil })
 	if err != nil {
 		return err
 	}
-	m := shared.(*metrics)
-	d.metrics = m
-	for _, sv := range d.servers.list {
-		sv.took = m.exchanges.WithLabelValues(d.name, sv.url.Addr())
-	}
+	d.metrics = shared.(*metrics)
+	return nil
+}
+
+// measure counts the directory in with the others, in the registry of its
+// configuration.
+func (d *Directory) measure(ctx caddy.Context) error {
+	m := d.metrics
 	m.mu.Lock()
 	m.directories[d] = struct{}{}
 	m.mu.Unlock()
-	err = ctx.GetMetricsRegistry().Register(m)
+	err := ctx.GetMetricsRegistry().Register(m)
 	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok && already.ExistingCollector == prometheus.Collector(m) {
 		return nil // by another directory of the same configuration
 	}
@@ -126,19 +135,18 @@ func (d *Directory) measure(ctx caddy.Context) error {
 	return nil
 }
 
-// unmeasure undoes measure. It may be called more than once.
+// unmeasure undoes both. It may be called more than once.
 func (d *Directory) unmeasure() {
 	m := d.metrics
 	if m == nil {
 		return
 	}
-	m.mu.Lock()
-	_, counted := m.directories[d]
-	delete(m.directories, d)
-	m.mu.Unlock()
-	if counted {
+	d.unmeasureOnce.Do(func() {
+		m.mu.Lock()
+		delete(m.directories, d)
+		m.mu.Unlock()
 		_, _ = sharedMetrics.Delete(metricsKey) // its Destruct never fails
-	}
+	})
 }
 
 // dialled counts an attempt to connect.

@@ -84,7 +84,7 @@ func TestMetricsSurviveAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, _ := metrictest.Sum(t, first.GetMetricsRegistry(), connections, "directory=EXAMPLE")
-	fresh := openIn(t, second, "EXAMPLE", live.LDAPS())
+	fresh := openIn(t, second, "EXAMPLE", live.LDAPS()+"/") // changed: it has its own view of the server
 	old.servers.failed(old.servers.list[0], errLimit)
 	if got, series := metrictest.Sum(t, second.GetMetricsRegistry(), up); got != 0 || series != 1 {
 		t.Errorf("got %v in %d series while both are there, want 0 in 1", got, series)
@@ -101,4 +101,45 @@ func TestMetricsSurviveAReload(t *testing.T) {
 	if _, kept := sharedMetrics.References(metricsKey); kept {
 		t.Error("the metrics are kept without a directory")
 	}
+}
+
+// The pool and the cache, and that two configurations with the same holdings
+// count once.
+func TestMetricsOfKeptThings(t *testing.T) {
+	live := startDemo(t, nil)
+	config := func() *Directory {
+		d := demoDirectory(live)
+		d.TLS = &TLS{InsecureSkipVerify: true}
+		return d
+	}
+	open := func(ctx caddy.Context) *Directory {
+		d := config()
+		if err := d.provision(ctx, zap.NewNop(), "EXAMPLE"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.stop)
+		return d
+	}
+	first, second := configuration(t), configuration(t)
+	d := open(first)
+	for range 3 {
+		mustLogIn(t, d, "carol")
+	}
+	mustLogIn(t, d, "alice")
+	giveBack := hold(t, d, 1)
+	open(second)
+	want := func(what string, want float64, name string, labels ...string) {
+		t.Helper()
+		if got, series := metrictest.Sum(t, second.GetMetricsRegistry(), name, labels...); got != want || series == 0 {
+			t.Errorf("%s: got %v in %d series, want %v", what, got, series, want)
+		}
+	}
+	const pool, cache = "caddy_windows_auth_ldap_pool_connections", "caddy_windows_auth_cache_"
+	want("the pool", 1, pool, "directory=EXAMPLE", "server="+strings.TrimPrefix(live.LDAPS(), "ldaps://"))
+	want("in use", 1, pool+"_in_use", "directory=EXAMPLE")
+	want("identities", 2, cache+"identities", "directory=EXAMPLE")
+	want("hits", 2, cache+"lookups_total", "outcome=hit")
+	want("misses", 2, cache+"lookups_total", "outcome=miss")
+	giveBack()
+	want("nobody uses it", 0, pool+"_in_use")
 }

@@ -3,6 +3,8 @@ package caddyldap
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -14,26 +16,25 @@ import (
 // are the primary group of the account, RFC 2307 2.2 (posixGroup: memberUid,
 // gidNumber), and returns their DNs. Active Directory is not asked: there the
 // attributes mean nothing to Windows.
-func (d *Directory) posixGroups(ctx context.Context, c *conn, root rootDSE, p person, found map[string]*ldap.Entry) ([]string, error) {
-	if root.ad {
+func (s *groupSearch) posixGroups(ctx context.Context, p person, found map[string]*ldap.Entry) ([]string, error) {
+	if s.ad {
 		return nil, nil
 	}
-	var terms strings.Builder
-	if name := oneValue(p.entry, "uid"); name != "" { // one: a further uid may be another account's
-		terms.WriteString("(memberUid=" + ldap.EscapeFilter(name) + ")")
+	terms, name := "", oneValue(p.entry, "uid") // one: a further uid may be another account's
+	if name != "" {
+		terms = "(memberUid=" + ldap.EscapeFilter(name) + ")"
 	}
 	if gid := value(p.entry, "gidNumber"); gid != "" {
-		terms.WriteString("(gidNumber=" + ldap.EscapeFilter(gid) + ")")
+		terms += "(gidNumber=" + ldap.EscapeFilter(gid) + ")"
 	}
-	if terms.Len() == 0 {
-		return nil, nil
-	}
-	entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree, "(&(objectClass=posixGroup)(|"+terms.String()+"))", maxGroups, groupAttributes...)
-	if errors.Is(err, errLimit) {
-		return nil, tooManyGroups()
-	}
-	if err != nil {
+	entries, err := s.posixGroupsBy(ctx, terms)
+	if err != nil || len(entries) == 0 {
 		return nil, err
+	}
+	if name != "" {
+		if err := s.checkMember(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	var fresh []string
 	for _, e := range entries {
@@ -43,4 +44,46 @@ func (d *Directory) posixGroups(ctx context.Context, c *conn, root rootDSE, p pe
 		}
 	}
 	return fresh, nil
+}
+
+func (s *groupSearch) posixGroupsBy(ctx context.Context, terms string) ([]*ldap.Entry, error) {
+	if terms == "" {
+		return nil, nil
+	}
+	return s.groups(ctx, "(&(objectClass=posixGroup)(|"+terms+"))")
+}
+
+// checkMember refuses an account whose uid another one has too, where a group
+// names a member by it: nobody can tell whom it means. It looks in all that the
+// groups are looked for in, and so beyond the base DNs, within which the log-in
+// name is the account's alone.
+func (s *groupSearch) checkMember(ctx context.Context, uid string) error {
+	named, err := s.all(ctx, "(uid="+ldap.EscapeFilter(uid)+")", "objectClass")
+	if err != nil && !errors.Is(err, errLimit) {
+		return err
+	}
+	if err == nil && !sharesUID(named, s.account) {
+		return nil
+	}
+	groups, err := s.posixGroupsBy(ctx, "(memberUid="+ldap.EscapeFilter(uid)+")")
+	if err != nil || len(groups) == 0 {
+		return err
+	}
+	return &identity.Error{
+		Kind: identity.KindAmbiguous, Err: fmt.Errorf("%.512q has memberUid %.128q, which is not the uid of %.512q alone", groups[0].DN, uid, s.account),
+		Hint: "two accounts of the directory have this uid: rename one, or name the members of the group by their DNs (groupOfNames)",
+	}
+}
+
+// sharesUID reports whether others could be meant by a uid that an account has:
+// another posixAccount, which memberUid is for, or anybody where the account
+// itself is none.
+func sharesUID(named []*ldap.Entry, dn string) bool {
+	isPosix := func(e *ldap.Entry) bool {
+		return slices.ContainsFunc(e.GetEqualFoldAttributeValues("objectClass"), func(class string) bool { return strings.EqualFold(class, "posixAccount") })
+	}
+	isSelf := func(e *ldap.Entry) bool { return identity.Fold(e.DN) == identity.Fold(dn) }
+	self := slices.IndexFunc(named, isSelf)
+	posixAlone := self >= 0 && isPosix(named[self])
+	return slices.ContainsFunc(named, func(e *ldap.Entry) bool { return !isSelf(e) && (!posixAlone || isPosix(e)) })
 }

@@ -1,7 +1,6 @@
 package caddyldap
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -42,16 +41,25 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 	if err != nil {
 		return err
 	}
-	if err := d.setService(); err != nil {
+	if err := d.checkEvidence(); err != nil {
 		return err
 	}
 	if err := d.loadVerifiers(ctx); err != nil {
 		return err
 	}
-	d.life, d.end = context.WithCancel(context.Background())
-	d.servers = d.newServers(config)
 	d.warn()
-	return d.measure(ctx)
+	if err := d.loadMetrics(); err != nil {
+		return err
+	}
+	if err := d.hold(config); err != nil {
+		d.unmeasure()
+		return err
+	}
+	if err := d.measure(ctx); err != nil {
+		d.stop()
+		return err
+	}
+	return nil
 }
 
 // setNames fills in what the configuration leaves to be concluded.
@@ -66,7 +74,7 @@ func (d *Directory) setNames(name string) {
 			d.dnsDomain = dnsFromDN(base)
 		}
 	}
-	d.name, d.domain.named = name, name
+	d.name, d.named = name, name
 	if d.name == "" {
 		d.name = d.dnsDomain
 	}
@@ -83,6 +91,7 @@ func (d *Directory) setKey() error {
 		Attributes: d.Attributes, Map: d.Map, BindAs: d.BindAs, User: d.User,
 		Server: d.Server, Domain: d.Domain, DNSDomain: d.DNSDomain, BaseDN: d.BaseDN, TLS: d.TLS,
 		StartTLS: d.StartTLS, InsecurePlaintext: d.InsecurePlaintext, Timeout: d.Timeout, VerifyRaw: d.VerifyRaw,
+		Cache: d.Cache, Pool: d.Pool,
 	}
 	if a := d.ServiceAccount; a != nil {
 		account := *a

@@ -13,19 +13,48 @@ import (
 )
 
 // Refresh implements identity.Directory. It asks on the service account's
-// connection, and refuses whom a log-in would refuse now.
+// connections, and refuses whom a log-in would refuse now. One answer is for
+// everybody who asks about one user at a time. An identity that only grew too
+// old may be replaced by any that did not; otherwise the caller wants to know
+// what holds now.
 func (d *Directory) Refresh(ctx context.Context, id *identity.Identity) (*identity.Identity, error) {
 	if d.service == nil {
 		return nil, &identity.Error{Kind: identity.KindCannotRefresh, Hint: "a service_account line lets identities be looked up again"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, overall)
-	defer cancel()
+	key := d.keyOf(id.SID, id.DN, id.Verifier)
+	limit := afresh
+	if d.now().Sub(id.At) > d.ttl() {
+		limit = d.ttl()
+	}
+	fresh := d.cache.recall(key, limit)
+	if fresh == nil || !fresh.At.After(id.At) {
+		ctx, cancel := context.WithTimeout(ctx, overall)
+		defer cancel()
+		var err error
+		if fresh, err = d.once(ctx, key, func(ctx context.Context) (*identity.Identity, error) { return d.ask(ctx, key, id) }); err != nil {
+			return nil, err
+		}
+	}
+	if id.PasswordSet != 0 && fresh.PasswordSet != id.PasswordSet {
+		return nil, identity.Fail(identity.KindPasswordChanged, errors.New("the password was changed since this log-in"))
+	}
+	return fresh, nil
+}
+
+// ask looks somebody up and keeps what it finds; whom it does not find well is
+// forgotten.
+func (d *Directory) ask(ctx context.Context, key cacheKey, id *identity.Identity) (*identity.Identity, error) {
 	var fresh *identity.Identity
 	err := d.service.do(ctx, func(c *conn, root rootDSE) (err error) {
 		fresh, err = d.refresh(ctx, c, root, id)
 		return err
 	})
-	return fresh, err
+	if err != nil {
+		d.cache.entries.Invalidate(key)
+		return nil, err
+	}
+	d.cache.entries.Set(key, known{fresh, contextOf(sidsOf(fresh))})
+	return fresh, nil
 }
 
 func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *identity.Identity) (*identity.Identity, error) {
@@ -46,7 +75,19 @@ func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *iden
 	if err != nil {
 		return nil, err
 	}
+	if id.ByToken && !fresh.ByToken {
+		return nil, tokenHidden()
+	}
 	return d.carry(ctx, c, root, id, fresh)
+}
+
+// tokenHidden refuses a refresh that would lose the groups which only a token
+// shows, and with them what keeps somebody out.
+func tokenHidden() error {
+	return &identity.Error{
+		Kind: identity.KindCannotRefresh, Err: errors.New("the service account may not read tokenGroups of the account, which showed the groups at the log-in"),
+		Hint: "make the service account a member of Windows Authorization Access Group; until then users log in again and again",
+	}
 }
 
 // again finds the account by its SID, which survives renames and moves.

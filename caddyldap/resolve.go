@@ -13,25 +13,53 @@ import (
 )
 
 // Resolve implements identity.Directory. It asks on the connection on which the
-// controller let the person in, and closes it.
+// controller let the person in, and closes it; or the cache knows, see whois.
 func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identity.Identity, error) {
 	defer func() { _ = p.Close() }()
 	w, ok := p.Evidence().(*witness)
 	if !ok || w.directory != d {
 		return nil, claimedBy(p.Claimed(), identity.Fail(identity.KindInternal, errors.New("a principal that another directory proved")))
 	}
+	if w.cached != nil {
+		return w.cached, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	var id *identity.Identity
-	err := w.look(ctx, func(c *conn, root rootDSE) (err error) {
-		id, err = d.identify(ctx, c, root, w.person, p.Verifier())
-		return err
-	})
+	id, err := w.resolve(ctx, p.Verifier())
 	return id, claimedBy(p.Claimed(), err)
+}
+
+// resolve looks up what the cache does not know. Where that is not done on the
+// person's own connection it is done once for all log-ins of theirs.
+func (w *witness) resolve(ctx context.Context, verifier string) (*identity.Identity, error) {
+	d := w.directory
+	key := d.keyOf(w.person.sid, w.person.entry.DN, verifier)
+	look := func(ctx context.Context) (id *identity.Identity, err error) {
+		err = w.look(ctx, func(c *conn, root rootDSE) (err error) {
+			id, err = d.identify(ctx, c, root, w.person, verifier)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		d.cache.entries.Set(key, known{id, contextOf(w.root.token)})
+		return id, nil
+	}
+	if len(w.root.token) > 0 {
+		return look(ctx)
+	}
+	if id := d.cache.recall(key, d.limit()); id != nil {
+		return id, nil
+	}
+	if w.root.ad || d.service == nil {
+		return look(ctx)
+	}
+	return d.once(ctx, key, look)
 }
 
 // identify makes the identity of a person whose entry is at hand.
 func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p person, verifier string) (*identity.Identity, error) {
+	at := d.now()
 	if err := d.ownAccount(root, p); err != nil {
 		return nil, err
 	}
@@ -44,12 +72,15 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 	if err := d.unmistakable(ctx, c, root, p.entry); err != nil {
 		return nil, err
 	}
-	groups, err := d.groups(ctx, c, root, p)
-	if err != nil {
+	a := d.account(p)
+	var err error
+	if a.Groups, a.ByToken, err = d.groups(ctx, c, root, p); err != nil {
 		return nil, err
 	}
-	a := d.account(p)
-	a.Groups, a.Verifier, a.Server, a.At = groups, verifier, c.server.url.Addr(), d.now()
+	a.Verifier, a.Server, a.At = verifier, c.server.url.Addr(), at
+	if err := d.addFittings(ctx, c, root, &a); err != nil {
+		return nil, err
+	}
 	return identity.New(a, policy.FoldDN), nil
 }
 
@@ -67,6 +98,7 @@ func (d *Directory) account(p person) identity.Account {
 		Domain:      d.netBIOS(),
 		DNSDomain:   d.dns(),
 		Details:     d.details(p.entry),
+		PasswordSet: number(p.entry, "pwdLastSet"),
 	}
 	if k.netBIOS != "" {
 		a.Home, a.Domain = k.netBIOS, k.netBIOS

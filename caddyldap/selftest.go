@@ -27,6 +27,9 @@ func (d *Directory) selfTest(ctx context.Context) {
 		}
 		well = append(well, s.url.Addr())
 	}
+	if len(well) > 0 {
+		d.warnOfNames()
+	}
 	if len(well) > 0 && d.service != nil {
 		if err := d.testService(ctx); err != nil {
 			faults++
@@ -36,6 +39,7 @@ func (d *Directory) selfTest(ctx context.Context) {
 			d.report(ctx, "self-test: NTLM will not work", nil, err)
 		}
 	}
+	d.testGroups(ctx)
 	if faults > 0 || ctx.Err() != nil {
 		return
 	}
@@ -61,6 +65,10 @@ func (d *Directory) testServer(ctx context.Context, s *server) error {
 	root, err := d.look(ctx, s)
 	if err != nil {
 		return err
+	}
+	if more := len(root.contexts) - maxContexts; more > 0 && !root.ad {
+		d.logger.Warn("self-test: groups are not looked for everywhere", zap.String("server", s.url.Addr()), zap.Int("contexts", len(root.contexts)),
+			zap.String("hint", fmt.Sprintf("%d naming contexts are searched, those of base_dn first; let no rule name a group of another one", maxContexts)))
 	}
 	return d.testRoot(s, root)
 }
@@ -100,20 +108,22 @@ func misconfigured(s *server, hint, format string, args ...any) error {
 func (d *Directory) testService(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	c, _, err := d.service.connection(ctx)
-	if err != nil {
-		return err
-	}
-	for _, base := range d.bases {
-		e, err := c.entry(ctx, base, "objectClass")
-		if err != nil {
-			return diagnose(c.server, searching, err)
+	return d.service.do(ctx, func(c *conn, _ rootDSE) error {
+		var missing []string
+		for _, base := range d.bases {
+			e, err := c.entry(ctx, base, "objectClass")
+			if err != nil {
+				return err
+			}
+			if e == nil {
+				missing = append(missing, base)
+			}
 		}
-		if e == nil {
-			return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", base)
+		if len(missing) > 0 {
+			return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", strings.Join(missing, " and "))
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // testRelay logs the service account in as a browser would, by NTLM without

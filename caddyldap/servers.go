@@ -27,6 +27,7 @@ const (
 // server is one controller and what became of it lately.
 type server struct {
 	url     URL
+	rank    int                    // its place in the configuration
 	tls     *tls.Config            // nil without TLS
 	ignored func([]string)         // told of referrals, may be nil
 	took    prometheus.Observer    // of exchanges, may be nil
@@ -61,10 +62,10 @@ func (d *Directory) newServers(config *tls.Config) *servers {
 		_, err := d.look(ctx, sv)
 		return err
 	}}
-	for _, configured := range d.Server {
+	for i, configured := range d.Server {
 		url, _ := ParseServer(configured.URL) // CheckStatic has read it before
-		sv := &server{url: url, ignored: func(referrals []string) {
-			d.logger.Debug("referrals ignored", zap.Strings("referrals", referrals))
+		sv := &server{url: url, rank: i, ignored: func(referrals []string) {
+			d.log().Debug("referrals ignored", zap.Strings("referrals", referrals))
 		}}
 		if url.TLS || d.StartTLS {
 			sv.tls = config.Clone()
@@ -88,16 +89,39 @@ func (d *Directory) newServers(config *tls.Config) *servers {
 //
 // When those in service all fail, the others get their chance in the same call.
 func (s *servers) try(ctx context.Context, act func(context.Context, *conn) error) error {
+	return s.tryIn(ctx, nil, s.answered, act)
+}
+
+// spread is try for one connection more of several: the server that has the
+// fewest comes first, one under suspicion last. Which server is in use for
+// everybody else stays as it is.
+func (s *servers) spread(ctx context.Context, connections func(*server) int, act func(context.Context, *conn) error) error {
+	return s.tryIn(ctx, func(order []*server) {
+		weight := make(map[*server]int, len(order))
+		for _, sv := range order {
+			weight[sv] = connections(sv)
+			if s.isSuspect(sv) {
+				weight[sv] += maxPoolSize
+			}
+		}
+		slices.SortStableFunc(order, func(a, b *server) int { return weight[a] - weight[b] })
+	}, s.back, act)
+}
+
+func (s *servers) tryIn(ctx context.Context, sort func([]*server), answered func(*server), act func(context.Context, *conn) error) error {
 	order, swept, err := s.order()
 	if err != nil {
 		return err
 	}
-	asked, done, err := s.each(ctx, order, act)
+	if sort != nil && !swept {
+		sort(order)
+	}
+	asked, done, err := s.each(ctx, order, answered, act)
 	if !done && !swept {
 		if order, swept, _ = s.order(); swept {
 			order = slices.DeleteFunc(order, func(sv *server) bool { return slices.Contains(asked, sv) })
 			if len(order) > 0 {
-				_, _, err = s.each(ctx, order, act)
+				_, _, err = s.each(ctx, order, answered, act)
 			}
 		}
 	}
@@ -107,13 +131,13 @@ func (s *servers) try(ctx context.Context, act func(context.Context, *conn) erro
 
 // each asks servers in turn. It is done when one has answered or the caller's
 // patience ended, which is no server's fault.
-func (s *servers) each(ctx context.Context, order []*server, act func(context.Context, *conn) error) (asked []*server, done bool, err error) {
+func (s *servers) each(ctx context.Context, order []*server, answered func(*server), act func(context.Context, *conn) error) (asked []*server, done bool, err error) {
 	for _, sv := range order {
 		asked = append(asked, sv)
 		var c *conn
 		if c, err = s.dial(ctx, sv); err == nil {
 			if err = act(ctx, c); !unanswered(err) {
-				s.answered(sv)
+				answered(sv)
 				return asked, true, err
 			}
 			s.suspect(sv)

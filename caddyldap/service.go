@@ -13,106 +13,81 @@ import (
 // counts towards its lockout. A changed secret is tried at once.
 const refusedPause = 10 * time.Minute
 
-// service is the service account and its one connection, on which everybody
-// searches at once.
+// service is the service account: how it binds, and the pool of its connections.
 type service struct {
 	directory *Directory
 	name      string // for errors
 	account   account
+	pool      *pool
 
 	mu      sync.Mutex
-	conn    *conn
-	root    rootDSE
-	pending chan struct{} // closed when the attempt under way ends
-	err     error         // of the last attempt
 	refused identity.Secret
 	refusal error     // of the refused secret
 	until   time.Time // the refused secret is not tried before
-	closed  bool
 }
 
-func (d *Directory) setService() error {
+func (d *Directory) newService() *service {
 	if d.ServiceAccount == nil {
 		return nil
 	}
-	d.service = &service{directory: d, name: d.ServiceAccount.shown(), account: d.newAccount()}
-	if k, ok := d.service.account.(*kerberosAccount); ok {
+	s := &service{directory: d, name: d.ServiceAccount.shown(), account: d.newAccount(), pool: d.newPool()}
+	s.pool.connect = s.attempt
+	return s
+}
+
+// checkEvidence finds out, while the configuration loads, whether what the
+// account proves itself with is there.
+func (d *Directory) checkEvidence() error {
+	if d.ServiceAccount == nil {
+		return nil
+	}
+	account := d.newAccount()
+	if k, ok := account.(*kerberosAccount); ok {
 		return k.checkEvidence()
 	}
-	_, err := d.service.account.evidence()
+	_, err := account.evidence()
 	return err
 }
 
-// connection is the account's connection, bound, and what its server says of
-// itself.
-func (s *service) connection(ctx context.Context) (*conn, rootDSE, error) {
-	for attempt := 0; ; attempt++ {
-		s.mu.Lock()
-		if s.conn != nil && !s.conn.lost() {
-			defer s.mu.Unlock()
-			return s.conn, s.root, nil
-		}
-		if s.closed || attempt > 0 && s.err != nil {
-			defer s.mu.Unlock()
-			return nil, rootDSE{}, s.failure()
-		}
-		if s.pending == nil {
-			s.pending = make(chan struct{})
-			s.directory.spawn(s.connect)
-		}
-		pending := s.pending
-		s.mu.Unlock()
-		select {
-		case <-pending:
-		case <-ctx.Done():
-			return nil, rootDSE{}, identity.Fail(identity.KindTimeout, context.Cause(ctx))
-		}
-	}
-}
-
-// do asks something on the account's connection. A connection that its server has
-// cut meanwhile shows when it is asked: that is nobody's trouble, and a new one is
-// asked instead, once.
+// do asks something on one of the account's connections. One that its server has
+// cut meanwhile shows when it is asked: that is nobody's trouble, and another one
+// is asked instead, once. So is one whose server does not answer in time, or is
+// busy; there no connection of its is asked again.
 func (s *service) do(ctx context.Context, act func(c *conn, root rootDSE) error) error {
 	for again := true; ; again = false {
-		c, root, err := s.connection(ctx)
+		m, err := s.pool.acquire(ctx)
 		if err != nil {
 			return err
 		}
-		err = act(c, root)
-		if err == nil || !again || !c.lost() || ctx.Err() != nil {
-			return diagnose(c.server, searching, err)
+		c := m.conn
+		err = diagnose(c.server, searching, act(c, m.root))
+		kind, left := identity.KindOf(err), ctx.Err() != nil
+		hangs := err != nil && !left && (kind == identity.KindTimeout || kind == identity.KindBusy)
+		if hangs {
+			s.pool.drop(c.server)
+			s.directory.servers.suspect(c.server)
+		}
+		broken := hangs || c.lost()
+		s.pool.release(m)
+		if err == nil || !again || !broken || left {
+			return err
 		}
 	}
 }
 
-func (s *service) failure() error {
-	if s.err == nil {
-		return identity.Fail(identity.KindUnavailable, errors.New("the directory is closed"))
-	}
-	return s.err
-}
-
-// connect makes one attempt, for everybody who waits.
-func (s *service) connect(ctx context.Context) {
+// warm binds the first connection, so that nobody has to wait for it. What goes
+// wrong the self-test says.
+func (s *service) warm(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	c, root, err := s.attempt(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed && c != nil {
-		c.close()
-		c, err = nil, identity.Fail(identity.KindUnavailable, errors.New("the directory is closed"))
+	if m, err := s.pool.acquire(ctx); err == nil {
+		s.pool.release(m)
 	}
-	if old := s.conn; old != nil {
-		s.directory.spawn(func(context.Context) { old.close() })
-	}
-	s.conn, s.root, s.err = c, root, err
-	close(s.pending)
-	s.pending = nil
 }
 
-func (s *service) attempt(ctx context.Context) (*conn, rootDSE, error) {
+// attempt binds one more connection, to the server in service that has the
+// fewest.
+func (s *service) attempt(ctx context.Context, connections func(*server) int) (*conn, rootDSE, error) {
 	secret, err := s.account.evidence()
 	if err != nil {
 		return nil, rootDSE{}, identity.Fail(identity.KindServiceAccount, err)
@@ -128,7 +103,7 @@ func (s *service) attempt(ctx context.Context) (*conn, rootDSE, error) {
 	if err := d.nameDomain(ctx); err != nil {
 		return nil, rootDSE{}, err
 	}
-	c, err := s.bind(ctx, secret)
+	c, err := s.bind(ctx, secret, connections)
 	if err != nil {
 		return nil, rootDSE{}, s.explain(secret, err)
 	}
@@ -145,9 +120,9 @@ func (s *service) attempt(ctx context.Context) (*conn, rootDSE, error) {
 }
 
 // bind connects and binds: each bind has a connection of its own.
-func (s *service) bind(ctx context.Context, evidence identity.Secret) (*conn, error) {
+func (s *service) bind(ctx context.Context, evidence identity.Secret, connections func(*server) int) (*conn, error) {
 	var bound *conn
-	err := s.directory.servers.try(ctx, func(ctx context.Context, c *conn) error {
+	err := s.directory.servers.spread(ctx, connections, func(ctx context.Context, c *conn) error {
 		if err := s.account.bind(ctx, c, evidence); err != nil {
 			c.close()
 			return err
@@ -178,12 +153,4 @@ func (s *service) explain(secret identity.Secret, err error) error {
 	return e
 }
 
-func (s *service) close() {
-	s.mu.Lock()
-	s.closed = true
-	c := s.conn
-	s.mu.Unlock()
-	if c != nil {
-		c.close()
-	}
-}
+func (s *service) close() { s.pool.close() }

@@ -30,6 +30,16 @@ func TestShortForm(t *testing.T) {
 	}
 }
 
+// connection is a connection of the pool, which stays in it.
+func (s *service) connection(ctx context.Context) (*conn, error) {
+	m, err := s.pool.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.pool.release(m)
+	return m.conn, nil
+}
+
 func TestServiceAccount(t *testing.T) {
 	s := startDemo(t, nil)
 	d, _ := open(t, demoDirectory(s), "EXAMPLE")
@@ -86,11 +96,11 @@ func TestRefusedSecretComesBack(t *testing.T) {
 		want   identity.Kind
 	}{{"wrong-Secr3t", identity.KindServiceAccount}, {"Secr3t-svc-web", 0}, {"wrong-Secr3t", identity.KindServiceAccount}} {
 		config.ServiceAccount.Secret = c.secret
-		if d.service.conn != nil {
-			d.service.conn.close()
+		for _, sv := range d.servers.list {
+			d.service.pool.drop(sv)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		_, _, err := d.service.connection(ctx)
+		_, err := d.service.connection(ctx)
 		cancel()
 		if (c.want == 0) != (err == nil) || err != nil && identity.KindOf(err) != c.want {
 			t.Errorf("%s: got %v, want %v", c.secret, err, c.want)

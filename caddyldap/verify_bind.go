@@ -2,6 +2,7 @@ package caddyldap
 
 import (
 	"context"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/go-ldap/ldap/v3"
@@ -59,23 +60,30 @@ func (b *Bind) verify(ctx context.Context, name identity.Name, password identity
 	return d.whoisBound(ctx, c, name, target)
 }
 
-// bind connects and binds by name and password. Each bind has a connection of
-// its own: a failed bind on a used one leaves the former identity on it.
-func (d *Directory) bind(ctx context.Context, name string, password identity.Secret) (*conn, error) {
-	var bound *conn
-	err := d.servers.try(ctx, func(ctx context.Context, c *conn) error {
-		c.open()
-		_, err := askAlone(ctx, c, func(client *ldap.Conn) (*ldap.SimpleBindResult, error) {
-			return client.SimpleBind(ldap.NewSimpleBindRequest(name, password.Reveal(), nil))
-		})
-		if err != nil {
+// bind connects and binds by name and password, and says how long the server
+// took to judge them. Each bind has a connection of its own: a failed bind on a
+// used one leaves the former identity on it.
+func (d *Directory) bind(ctx context.Context, name string, password identity.Secret) (bound *conn, took time.Duration, err error) {
+	err = d.servers.try(ctx, func(ctx context.Context, c *conn) (err error) {
+		if took, err = simpleBind(ctx, c, name, password); err != nil {
 			c.close()
-			return diagnose(c.server, binding, err)
+			return err
 		}
 		bound = c
 		return nil
 	})
-	return bound, err
+	return bound, took, err
+}
+
+// simpleBind is RFC 4513 5.1.3, on a connection of which nothing was used yet. It
+// asks for what a password policy has to say.
+func simpleBind(ctx context.Context, c *conn, name string, password identity.Secret) (took time.Duration, err error) {
+	c.open()
+	began := time.Now()
+	result, err := askAlone(ctx, c, func(client *ldap.Conn) (*ldap.SimpleBindResult, error) {
+		return client.SimpleBind(ldap.NewSimpleBindRequest(name, password.Reveal(), []ldap.Control{ldap.NewControlBeheraPasswordPolicy()}))
+	})
+	return time.Since(began), diagnose(c.server, binding, checkPolicy(result, err))
 }
 
 // claimedBy notes in an error what the client said its name was.

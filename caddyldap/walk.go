@@ -15,8 +15,8 @@ import (
 // Bounds of the walk: far above any real directory, and low enough that one
 // made to wear us out does not.
 const (
-	maxGroups = 2000
-	maxLevels = 50
+	maxGroups = 5000
+	maxLevels = 100
 	dnChunk   = 32
 )
 
@@ -29,8 +29,9 @@ var errTooManyGroups = errors.New("more groups than the walk takes")
 // again, so a cycle ends.
 func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
 	found := make(map[string]*ldap.Entry)
+	search := d.newGroupSearch(c, root, p.entry.DN)
 	level := []string{p.entry.DN}
-	primary, err := primaryGroup(ctx, c, root, p)
+	primary, err := d.primaryGroup(ctx, c, root, p)
 	if err != nil {
 		return nil, err
 	}
@@ -38,17 +39,19 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 		found[identity.Fold(primary.DN)] = primary
 		level = append(level, primary.DN)
 	}
-	posix, err := d.posixGroups(ctx, c, root, p, found)
+	posix, err := search.posixGroups(ctx, p, found)
 	if err != nil {
 		return nil, err
 	}
-	level = append(level, posix...)
+	if level = append(level, posix...); !d.nested() {
+		level = level[:1] // the account alone
+	}
 	for range maxLevels {
-		if level, err = parents(ctx, c, root, level, found); err != nil {
+		if level, err = search.parents(ctx, level, found); err != nil {
 			return nil, err
 		}
-		if len(level) == 0 {
-			return d.fromEntries(found, p.sid)
+		if len(level) == 0 || !d.nested() {
+			return d.walked(ctx, c, p, found)
 		}
 	}
 	return nil, &identity.Error{
@@ -57,14 +60,21 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 	}
 }
 
+// walked makes groups of what a walk has found.
+func (d *Directory) walked(ctx context.Context, c *conn, p person, found map[string]*ldap.Entry) ([]identity.Group, error) {
+	groups, err := d.fromEntries(found, p.sid)
+	if err != nil {
+		return nil, err
+	}
+	hidden, err := unseen(ctx, c, p, found)
+	return append(hidden, groups...), err
+}
+
 // parents finds the groups of which one of the members is a member, adds them
 // to found and returns those that were not there.
-func parents(ctx context.Context, c *conn, root rootDSE, members []string, found map[string]*ldap.Entry) (fresh []string, err error) {
+func (s *groupSearch) parents(ctx context.Context, members []string, found map[string]*ldap.Entry) (fresh []string, err error) {
 	for chunk := range slices.Chunk(members, dnChunk) {
-		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree, membersFilter(root.ad, chunk), maxGroups, groupAttributes...)
-		if errors.Is(err, errLimit) {
-			return nil, tooManyGroups()
-		}
+		entries, err := s.groups(ctx, membersFilter(s.ad, chunk))
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,8 @@ package caddyldap
 
 import (
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"go.uber.org/zap"
@@ -43,4 +45,23 @@ func (d *Directory) warnPort(raw string) {
 		return
 	}
 	d.logger.Warn("the port of a server is the usual one of the other scheme", zap.String("server", raw), zap.String("hint", hint))
+}
+
+// warnOfNames says, once the servers are known, that without a service account
+// two accounts of one log-in name are not told apart: unmistakable sees what the
+// user's own rights show. In Active Directory the controller keeps names apart,
+// and everybody sees the rest.
+func (d *Directory) warnOfNames() {
+	if d.service == nil && d.domain.other.Load() && d.PasswordVerifier() != nil {
+		d.logger.Warn("self-test: two accounts of one log-in name would be one user",
+			zap.String("hint", "users seldom may read each other's entries, so nobody sees that a name is taken twice: write a service_account that may read all accounts"))
+	}
+}
+
+// hush lets something be said once a minute.
+type hush struct{ next atomic.Int64 } // unix nanoseconds
+
+func (h *hush) due(now time.Time) bool {
+	next := h.next.Load()
+	return now.UnixNano() >= next && h.next.CompareAndSwap(next, now.Add(time.Minute).UnixNano())
 }

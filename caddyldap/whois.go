@@ -17,6 +17,7 @@ type witness struct {
 	conn      *conn
 	root      rootDSE
 	person    person
+	cached    *identity.Identity
 	bound     string // the DN that a bind has proven, where it was by one
 }
 
@@ -78,6 +79,11 @@ func (w *witness) ask(ctx context.Context, claimed identity.Name, verifier strin
 		return w.directory.foreign(claimed.Domain)
 	}
 	if len(w.root.token) > 0 {
+		d := w.directory
+		if w.cached = d.cache.recallContext(w.root.token, verifier, d.reading.print, d.limit()); w.cached != nil {
+			w.person.sid = w.cached.SID
+			return nil
+		}
 		w.person, err = w.directory.fromToken(ctx, w.conn, w.root)
 		return err
 	}

@@ -17,6 +17,13 @@ import (
 // question is answered with protocolError.
 func wordless(t *testing.T, sv *server) *conn {
 	t.Helper()
+	return refusing(t, sv, 24, 2)
+}
+
+// refusing is a connection to a server that ends each question with a response of
+// this kind (the application tag, RFC 4511 4.1.1) and this result, and nothing else.
+func refusing(t *testing.T, sv *server, response ber.Tag, code int64) *conn {
+	t.Helper()
 	ours, theirs := net.Pipe()
 	ended := make(chan struct{})
 	go func() {
@@ -28,8 +35,8 @@ func wordless(t *testing.T, sv *server) *conn {
 			}
 			answer := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
 			answer.AppendChild(question.Children[0]) // its message ID
-			result := ber.Encode(ber.ClassApplication, ber.TypeConstructed, 24, nil, "")
-			result.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, int64(2), ""))
+			result := ber.Encode(ber.ClassApplication, ber.TypeConstructed, response, nil, "")
+			result.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, code, ""))
 			for range 2 {
 				result.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "", ""))
 			}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -98,6 +99,11 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
+// patientRecorder takes deadlines, as net/http and quic-go do.
+type patientRecorder struct{ *httptest.ResponseRecorder }
+
+func (patientRecorder) SetReadDeadline(time.Time) error { return nil }
+
 // TestDrain: what a client still sends is read up to the cap, so that it hears
 // the answer; beyond that an HTTP/1.1 connection ends, and a stream of HTTP/2 or
 // HTTP/3 alone.
@@ -109,7 +115,7 @@ func TestDrain(t *testing.T) {
 			body := bytes.NewReader(make([]byte, length))
 			r := httptest.NewRequest("POST", "https://site.example.com/", io.NopCloser(body))
 			r.ProtoMajor, r.ContentLength = major, -1
-			w := httptest.NewRecorder()
+			w := patientRecorder{httptest.NewRecorder()}
 			d.handler().ServeHTTP(w, r)
 			if got := w.Header().Get("Connection") == "close"; w.Code != 401 || got != closes {
 				t.Errorf("HTTP/%d, %d bytes: got %d, closing %v, want 401 and %v", major, length, w.Code, got, closes)

@@ -3,7 +3,6 @@ package caddyntlm
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -17,13 +16,9 @@ var errBypassAll = errors.New("bypass: a set without a matcher would let everybo
 
 // bypass is one set of matchers, and what it can decide by.
 type bypass struct {
-	matchers  caddyhttp.MatcherSet
-	readsPath bool // perhaps by the path
-	readsPeer bool // by the address that the connection comes from
+	matchers caddyhttp.MatcherSet
+	sees     sight
 }
-
-// pathless are the matchers that never look at the path.
-var pathless = [...]string{"client_ip", "header", "header_regexp", "host", "method", "protocol", "query", "remote_ip", "tls"}
 
 // loadBypass provisions the matchers of bypass.
 func (h *Handler) loadBypass(ctx caddy.Context) error {
@@ -32,10 +27,7 @@ func (h *Handler) loadBypass(ctx caddy.Context) error {
 		if len(set) == 0 {
 			return errBypassAll
 		}
-		for name := range set {
-			h.bypasses[i].readsPath = h.bypasses[i].readsPath || !slices.Contains(pathless[:], name)
-			h.bypasses[i].readsPeer = h.bypasses[i].readsPeer || name == "remote_ip"
-		}
+		h.bypasses[i].sees = sightOf(set)
 	}
 	if len(h.bypasses) == 0 {
 		return nil
@@ -65,9 +57,9 @@ func (v *visit) isBypassed() (bool, error) {
 		case err != nil:
 			return false, err
 		case !matches:
-		case b.readsPath && !hasOneReading(v.r.URL):
+		case b.sees&seesPath != 0 && !hasOneReading(v.r.URL):
 			v.recordBypass("bypass_refused", "ambiguous_path")
-		case b.readsPeer && throughProxy(v.r):
+		case b.sees.isBlurred(v.r):
 			// The address is the proxy's, and everybody comes from there.
 			v.recordBypass("bypass_refused", identity.KindProxySeen.String())
 		default:
@@ -90,8 +82,7 @@ var overrides = newHeaderNames(
 // or the application.
 func (v *visit) passWithout() {
 	v.strip(overrides)
-	v.waived = true
-	v.expose()
+	v.exposeNobody()
 	v.count("bypass", "")
 	v.recordBypass("bypass", "")
 }

@@ -212,6 +212,8 @@ func TestProvisionInCaddy(t *testing.T) {
 		{"twice", ldap, `"handler": "windows_auth", "directories": ["EXAMPLE", "EXAMPLE"]`, "twice"},
 		{"scheme", ldap, `"handler": "windows_auth", "directories": ["EXAMPLE"], "schemes": ["kerberos"]`, "unknown scheme"},
 		{"require", ldap, `"handler": "require", "rule": {"valid_user": true, "user": ["a"]}`, "several"},
+		{"role", ldap, `"handler": "windows_auth", "directories": ["EXAMPLE"], "require": {"any": [{"user": ["a"]}, {"role": ["x y"]}]}`, `require role "x y": no map of EXAMPLE gives the role x y`},
+		{"role in none", ldap, `"handler": "windows_auth", "directories": ["EXAMPLE"], "require": {"all": [{"valid_user": true}, {"none": [{"role": ["x"]}]}]}`, "gives the role x"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

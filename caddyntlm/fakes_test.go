@@ -24,6 +24,7 @@ type fakeDirectory struct {
 	failures  map[string]error // of password and NTLM log-ins, by user
 	open      map[*fakeExchange]bool
 	at        func() time.Time
+	fresh     time.Duration
 
 	start   func(ctx context.Context) error // before a Type 2 is given
 	finish  func(ctx context.Context) error // before a Type 3 is looked at
@@ -31,7 +32,8 @@ type fakeDirectory struct {
 	refresh func(id *identity.Identity) error
 	verify  func(ctx context.Context) error
 
-	as                             identity.SID // everybody's, where set
+	as                             identity.SID      // everybody's, where set
+	details                        *identity.Details // everybody's, as rules have them asked for
 	noNTLM, noPasswords            bool
 	asked, refreshed, resolved     atomic.Int64
 	accepts                        func(identity.Name) bool
@@ -48,6 +50,7 @@ func newFakeDirectory(name string) *fakeDirectory {
 		failures:  map[string]error{},
 		open:      map[*fakeExchange]bool{},
 		at:        time.Now,
+		fresh:     5 * time.Minute,
 		accepts:   func(identity.Name) bool { return true },
 	}
 }
@@ -63,7 +66,11 @@ func (d *fakeDirectory) checkClosed(t testing.TB) {
 func (d *fakeDirectory) Name() string                    { return d.name }
 func (d *fakeDirectory) Key() string                     { return "key of " + d.name }
 func (d *fakeDirectory) Accepts(name identity.Name) bool { return d.accepts(name) }
-func (d *fakeDirectory) fold(dn string) string           { return policy.FoldDN(dn) }
+func (d *fakeDirectory) Freshness() (fresh, stale time.Duration) {
+	return d.fresh, 15 * time.Minute
+}
+func (d *fakeDirectory) GivesRole(role string) bool { return role == "staff" }
+func (d *fakeDirectory) fold(dn string) string      { return policy.FoldDN(dn) }
 func (d *fakeDirectory) sid(user string) identity.SID {
 	if !d.as.IsZero() {
 		return d.as
@@ -149,7 +156,7 @@ func (d *fakeDirectory) account(user string) *identity.Identity {
 	a := identity.Account{
 		Directory: d.name, Home: d.name, Domain: d.name, DNSDomain: "example.com", SID: d.sid(user), SAM: user,
 		UPN: user + "@example.com", DN: "CN=" + user + ",DC=example,DC=com", DisplayName: "The " + user,
-		Mail: user + "@mail.example.com", Verifier: "fake", Server: "dc1.example.com:636", At: d.at(),
+		Mail: user + "@mail.example.com", Verifier: "fake", Server: "dc1.example.com:636", At: d.at(), Details: d.details,
 	}
 	for _, g := range d.groups[user] {
 		a.Groups = append(a.Groups, identity.Group{SID: fakeSID(g), Name: g, Domain: d.name, DN: "CN=" + g + ",DC=example,DC=com"})

@@ -27,6 +27,11 @@ type directory interface {
 	NTLMVerifier() identity.NTLMVerifier
 	// Accepts reports whether a typed name may be one of its accounts.
 	Accepts(identity.Name) bool
+	// Freshness is how old an identity may be when it is used, and how old
+	// while no controller answers.
+	Freshness() (fresh, stale time.Duration)
+	// GivesRole reports whether its map could give a role to anybody.
+	GivesRole(role string) bool
 }
 
 // open finds the directories in the ldap app.
@@ -63,10 +68,11 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if err := h.settle(directories); err != nil {
 		return err
 	}
-	wanted := h.forwarding.attributes()
+	wanted := caddyldap.Wants{}
 	if h.Require != nil {
-		wanted = append(wanted, h.Require.Attributes()...)
+		wanted = caddyldap.WantsOf(*h.Require)
 	}
+	wanted.Attributes = append(wanted.Attributes, h.forwarding.attributes()...)
 	if err := want(ctx, wanted); err != nil {
 		return err
 	}
@@ -124,7 +130,7 @@ func (h *Handler) settle(directories []directory) error {
 	if h.rule, err = policy.Compile(rule); err != nil {
 		return fmt.Errorf("require: %w", err)
 	}
-	return nil
+	return caddyldap.CheckRoles(rule.Roles(), directories)
 }
 
 func checkTwice(directories []directory) error {

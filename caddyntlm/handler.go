@@ -84,7 +84,8 @@ type Handler struct {
 	log         *zap.Logger
 }
 
-// limits bound what strangers can hold and how old knowledge may be.
+// limits bound what strangers can hold, and how old groups may be; how old an
+// identity may be its directory says.
 type limits struct {
 	handshake time.Duration // from Type 2 to Type 3
 	answer    time.Duration // of all questions that one request causes
@@ -92,8 +93,6 @@ type limits struct {
 	pending   int64         // half-open handshakes
 	asking    int64         // passwords that controllers are being asked about
 	share     int64         // of them for one client address
-	fresh     time.Duration // an identity is used without asking
-	stale     time.Duration // and at most while no controller answers
 	groups    time.Duration // the age of groups on which a denial is decided
 	retry     time.Duration // between renewals while no controller answers
 }
@@ -106,8 +105,6 @@ func defaultLimits() limits {
 		pending:   512,
 		asking:    512,
 		share:     32,
-		fresh:     5 * time.Minute,
-		stale:     15 * time.Minute,
 		groups:    5 * time.Second,
 		retry:     5 * time.Second,
 	}

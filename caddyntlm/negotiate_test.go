@@ -62,9 +62,9 @@ func TestNegotiateRenewed(t *testing.T) {
 	d := newNegotiateDoor(t, nil)
 	c := d.dial(t)
 	c.loginNegotiate("alice", "secret-a").wantUser(t, "alice")
-	d.limits.fresh = -1
+	d.dir.fresh = -1
 	c.get().wantUser(t, "alice")
-	d.limits.fresh = time.Hour
+	d.dir.fresh = time.Hour
 	c.get().wantUser(t, "alice")
 	if _, fields := d.last(t); fields["scheme"] != "negotiate" || d.dir.refreshed.Load() != 1 {
 		t.Errorf("got %v, want scheme negotiate after a renewal", fields)

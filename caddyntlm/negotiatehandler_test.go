@@ -22,7 +22,7 @@ func TestDefaultsAreWhole(t *testing.T) {
 	if d.rule == nil || d.nameOf == nil || d.conns == nil || d.pending == nil || d.asking == nil || d.notices == nil || len(d.offered) != 2 {
 		t.Errorf("got %+v, want nothing left out", d.Handler)
 	}
-	if l := d.limits; l.handshake <= 0 || l.answer <= 0 || l.body <= 0 || l.pending <= 0 || l.asking <= 0 || l.fresh <= 0 || l.stale <= l.fresh || l.groups <= 0 || l.retry <= 0 {
+	if l := d.limits; l.handshake <= 0 || l.answer <= 0 || l.body <= 0 || l.pending <= 0 || l.asking <= 0 || l.groups <= 0 || l.retry <= 0 {
 		t.Errorf("got %+v, want each limit set", l)
 	}
 }

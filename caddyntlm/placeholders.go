@@ -69,6 +69,7 @@ func answerOf(ctx context.Context) *visit {
 func (v *visit) expose() {
 	ctx := v.r.Context()
 	_, before := caddyhttp.GetVar(ctx, answerVar).(*visit)
+	v.outer = answerOf(ctx)
 	caddyhttp.SetVar(ctx, answerVar, v)
 	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
@@ -81,9 +82,27 @@ func (v *visit) expose() {
 	}
 }
 
+// exposeNobody lets the request pass as nobody's.
+func (v *visit) exposeNobody() {
+	v.waived = true
+	v.takeBack()
+	v.expose()
+}
+
+// takeBack removes from the request what this windows_auth and the outer ones
+// told the application of a user: the request belongs to nobody now.
+func (v *visit) takeBack() {
+	for outer := answerOf(v.r.Context()); outer != nil; outer = outer.outer {
+		for _, line := range outer.door.forwarding.lines {
+			delete(v.r.Header, line.Header)
+		}
+	}
+}
+
 // conceal takes the answer of an outer windows_auth back: a request that is
-// refused belongs to nobody.
+// refused belongs to nobody. Error pages may be an application of their own.
 func (v *visit) conceal() {
+	v.takeBack()
 	ctx := v.r.Context()
 	if answerOf(ctx) != nil {
 		caddyhttp.SetVar(ctx, answerVar, (*visit)(nil))

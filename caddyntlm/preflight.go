@@ -23,8 +23,7 @@ func isPreflight(r *http.Request) bool {
 func (v *visit) waive(reason string) {
 	v.step(eventNothing, held{}) // ends a handshake, as any request in the middle of one does
 	v.strip(overrides)           // an application must not make another method of it
-	v.waived = true
-	v.expose()
+	v.exposeNobody()
 	v.count("waive", reason)
 	if c := v.door.log.Check(zapcore.DebugLevel, decision); c != nil {
 		c.Write(v.fields("waive", reason, nil)...)

@@ -14,7 +14,7 @@ import (
 // direction only: a client that forges such a header loses the log-in of its
 // own connection and gains nothing.
 func throughProxy(r *http.Request) bool {
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
+	if throughTrusted(r) {
 		return true
 	}
 	for name := range r.Header {
@@ -26,6 +26,13 @@ func throughProxy(r *http.Request) bool {
 		}
 	}
 	return false
+}
+
+// throughTrusted reports whether the peer is one of Caddy's trusted_proxies,
+// whose word about the client's address Caddy takes.
+func throughTrusted(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
 }
 
 // shares reports whether the connection of a request may carry the requests of

@@ -42,8 +42,9 @@ func (v *visit) refuse(err error) error {
 	if o.status != http.StatusForbidden {
 		header.Del("Www-Authenticate") // what an outer windows_auth wrote: it let the request in
 	}
-	// The end of a stream, whole or not, is not the end of its connection.
-	if undrained := drain(v.r, v.door.limits.body) != nil; o.close || undrained && v.r.ProtoMajor == 1 {
+	// The connection of HTTP/2 and HTTP/3 may be others' too: the end of a stream,
+	// whole or not, is not its end.
+	if undrained := v.drainRefused() != nil; (o.close || undrained) && v.r.ProtoMajor == 1 {
 		header.Set("Connection", "close")
 	}
 	switch o.status {

@@ -16,11 +16,12 @@ func (v *visit) age() time.Duration { return v.start.Sub(v.id.At) }
 // controller answers it goes on being used until it is stale.
 func (v *visit) keepCurrent() error {
 	age := v.age()
-	if age <= v.door.limits.fresh {
+	fresh, stale := v.from.Freshness()
+	if age <= fresh {
 		return nil
 	}
 	err := v.renew()
-	if err != nil && technical(kindOf(err)) && age <= v.door.limits.stale {
+	if err != nil && technical(kindOf(err)) && age <= stale {
 		return nil
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
@@ -43,7 +44,7 @@ func (q *Require) Provision(ctx caddy.Context) error {
 	if err := q.checkReached(ctx); err != nil {
 		return err
 	}
-	return want(ctx, q.Rule.Attributes())
+	return want(ctx, caddyldap.WantsOf(q.Rule))
 }
 
 // ServeHTTP asks the rule about whoever windows_auth let in. Where it let in

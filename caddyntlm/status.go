@@ -60,6 +60,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindLocked:          wrong,
 	identity.KindPasswordExpired: wrong,
 	identity.KindMustChange:      wrong,
+	identity.KindPasswordChanged: wrong,
 	identity.KindLogonHours:      wrong,
 	identity.KindWorkstation:     wrong,
 	identity.KindRestricted:      wrong,

@@ -33,6 +33,7 @@ type visit struct {
 	loggedIn bool // in this very request
 	rule     string
 	waived   bool   // let in without an identity
+	outer    *visit // which let the request in before, at an outer windows_auth
 	final    []byte // last token of a negotiation, for the client
 
 	claimed  identity.Name // for the log
@@ -160,10 +161,12 @@ func (v *visit) checkName() error {
 }
 
 // decide asks a rule. Before a denial the groups are asked for again, unless
-// they were read a moment ago.
+// they were read a moment ago. What the rule wants to know and nobody has asked
+// yet is asked at any age: the identity may be of before a reload that brought the
+// rule.
 func (v *visit) decide(rule *policy.Policy) error {
 	decision := rule.Decide(v.id, v.door.scope)
-	if !decision.Allow && v.age() > v.door.limits.groups {
+	if !decision.Allow && (decision.Unasked || v.age() > v.door.limits.groups) {
 		final := v.loggedIn // straight after a log-in nothing newer can be had
 		err := v.renew()
 		switch {

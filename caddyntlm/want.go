@@ -10,18 +10,16 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
-// want has the directories read LDAP attributes that a rule or a forwarded
-// header asks about.
-func want(ctx caddy.Context, names []string) error {
-	if len(names) == 0 {
+// want has the directories find out what a rule or a forwarded header asks about.
+func want(ctx caddy.Context, w caddyldap.Wants) error {
+	if len(w.Attributes) == 0 && len(w.Filters) == 0 && len(w.Groups) == 0 && len(w.Roles) == 0 {
 		return nil
 	}
 	loaded, err := ctx.App("ldap")
 	if err != nil {
 		return fmt.Errorf("loading the directories: %w", err)
 	}
-	loaded.(*caddyldap.App).Want(names)
-	return nil
+	return loaded.(*caddyldap.App).Want(w)
 }
 
 // attributePrefix is the beginning of the placeholder of an attribute.

@@ -11,6 +11,11 @@ import (
 // logIn runs a handshake on the connection and gives the last status.
 func (c *rawClient) logIn(t *testing.T, sam string) int {
 	t.Helper()
+	return c.logInAs(t, sam, lab.Account(sam).Password)
+}
+
+func (c *rawClient) logInAs(t *testing.T, sam, password string) int {
+	t.Helper()
 	negotiate, err := ntlmssp.NewNegotiateMessage("", "")
 	if err != nil {
 		t.Fatal(err)
@@ -19,7 +24,7 @@ func (c *rawClient) logIn(t *testing.T, sam string) int {
 	if challenge == nil {
 		return status
 	}
-	message, err := ntlmssp.NewAuthenticateMessage(challenge, `EXAMPLE\`+sam, lab.Account(sam).Password, nil)
+	message, err := ntlmssp.NewAuthenticateMessage(challenge, `EXAMPLE\`+sam, password, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ func TestRolesAndAttributes(t *testing.T) {
 			fallback guest
 			memberOf "CN=Web Users,*" web staff
 			mail "m/carol@.*/" mailer
+			department Nowhere nobody-has-it
 		}`,
 		Body: `
 	windows_auth EXAMPLE {
@@ -45,7 +46,7 @@ func TestRolesAndAttributes(t *testing.T) {
 		{"alice", "/title", 403, ""},
 		{"bob", "/", 200, "guest||Bob Brown||attribute displayName \"bob brown\"|"},
 		{"bob", "/strict", 403, ""},
-		{"carol", "/", 200, "mailer||Carol Clark||role web mailer|"},
+		{"carol", "/", 200, "mailer||Carol Clark||role web mailer|Engineer"},
 		{"dave", "/", 403, ""},
 	} {
 		for _, scheme := range []string{"--basic", "--ntlm"} {

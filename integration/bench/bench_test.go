@@ -27,8 +27,8 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
-// A Caddy in this process serves one page twice: to everybody, and to whom a
-// directory knows.
+// A Caddy in this process serves one page thrice: to everybody, to whom a
+// directory knows, and by Basic to the members of a nested group.
 const caddyfile = `{
 	admin off
 	persist_config off
@@ -54,14 +54,22 @@ http://%[4]s {
 	}
 	respond "hello"
 }
+http://%[5]s {
+	bind 127.0.0.1
+	windows_auth EXAMPLE {
+		insecure_basic
+		require group BUILTIN\Users
+	}
+	respond "hello"
+}
 `
 
-type site struct{ plain, door string }
+type site struct{ plain, door, basic string }
 
 func start(b *testing.B, ldaps, ca string) site {
 	b.Helper()
-	s := site{freeAddress(b), freeAddress(b)}
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(fmt.Appendf(nil, caddyfile, ldaps, ca, s.plain, s.door), nil)
+	s := site{freeAddress(b), freeAddress(b), freeAddress(b)}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(fmt.Appendf(nil, caddyfile, ldaps, ca, s.plain, s.door, s.basic), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,6 +12,9 @@ BenchmarkKnownConnection/door-2   	  100	  3000 ns/op	  900 B/op	  9 allocs/op
 BenchmarkKnownConnection/door-2   	  100	  4000 ns/op	  900 B/op	  9 allocs/op
 BenchmarkRequest-2   	  10	  1 ns/op	 20000 plain-ns	 22000 door-ns	 9000 plain-cpu-ns	 9500 door-cpu-ns	 40 plain-allocs	 42 door-allocs
 BenchmarkLogin/demo-2  10  5 ns/op  VALUE logins/s  4.5 cpu-ms
+BenchmarkBasicWarm-2  10  5 ns/op  30000 plain-cpu-ns  36000 door-cpu-ns  20000 requests/s
+BenchmarkBasicCold/demo-2  10  5 ns/op  400 requests/s
+BenchmarkLookUp/demo-2  10  5 ns/op  1400 each/s
 BenchmarkIdleConnections/2000-2  1  5 ns/op  9000 plain-B  800 added-B  2000 own-added-B
 BenchmarkIdleConnections/20000-2  1  5 ns/op  9000 plain-B  801 added-B  2000 own-added-B
 PASS
@@ -30,7 +33,7 @@ PASS
 	got := strings.Join(strings.Fields(b.String()), " ")
 	for _, want := range []string{
 		"request.authenticated 22 µs 22–22", "request.ratio 1.10 x 1.10–1.10", "request.added 2000 ns", "request.added_cpu 500 ns",
-		"request.added_allocations 2 allocations", "handler.added 2000 ns", "login.ntlm_relay_demo 220 log-ins/s 100–300", "memory.added_20000 801 B/connection 801–801",
+		"request.added_allocations 2 allocations", "handler.added 2000 ns", "basic.warm_cpu 36 µs 36–36", "lookup.demo 1400 look-ups/s", "login.ntlm_relay_demo 220 log-ins/s 100–300", "memory.added_20000 801 B/connection 801–801",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got\n%s\nwant it to hold %q", b.String(), want)

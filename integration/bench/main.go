@@ -24,6 +24,8 @@ var suites = []suite{
 	{"./caddyntlm", "^BenchmarkIdleConnections$", "1x", "1"},
 	{"./integration/bench", "^BenchmarkRequest$", "1s", "1"},
 	{"./integration/bench", "^BenchmarkLogin$", "1500ms", "1"},
+	{"./integration/bench", "^BenchmarkBasic", "1s", "1"},
+	{"./caddyldap", "^BenchmarkLookUp$", "1s", "1"},
 }
 
 func main() {

@@ -20,7 +20,7 @@ import (
 // ErrUnsupported is what Up returns on a machine that cannot run the lab.
 var ErrUnsupported = errors.New("the lab needs root on Debian")
 
-//go:embed lab *.sh accounts.py names.py accounts.json
+//go:embed lab *.sh accounts.py names.py heap.py accounts.json
 var script embed.FS
 
 // A Lab is a running domain. Controllers are numbered 1 and 2.
@@ -103,6 +103,13 @@ func (l *Lab) Unlock(sam string) error { return l.run("unlock", l.Dir, sam) }
 // "HR", "bob".
 func (l *Lab) SambaTool(n int, arguments ...string) error {
 	return l.run(append([]string{"shell", l.Dir, strconv.Itoa(n), "samba-tool"}, arguments...)...)
+}
+
+// Heap adds the account heavy at controller n, password Secr3t-heavy: in 2,000
+// groups heap-0001 to heap-2000, in a ring of ring-a and ring-b, and at the foot
+// of a chain from chain-01 up to chain-60.
+func (l *Lab) Heap(n int) error {
+	return l.run("shell", l.Dir, strconv.Itoa(n), "/usr/bin/python3", filepath.Join(l.Dir, "script", "heap.py"), filepath.Join(l.Dir, "dc"+strconv.Itoa(n)))
 }
 
 // StrongAuth sets Samba's `ldap server require strong auth` to no,

@@ -37,6 +37,7 @@ type Config struct {
 // Quirks makes the directory misbehave as some real one does.
 type Quirks struct {
 	NoTokenGroups   bool // no tokenGroups anywhere, as OpenLDAP
+	NotActive       bool // no capabilities of Active Directory, and DNs for who is bound, as OpenLDAP
 	NoInChain       bool // matching rule 1941 finds nothing, as OpenLDAP
 	SigningRequired bool // SASL binds without signing get result 8
 	BadBindings     bool // NTLM binds get 49 with 80090346, as with channel bindings enforced

@@ -38,8 +38,11 @@ func (c *conn) extended(r *request, op *extendedRequest) bool {
 // authzID names whom the connection is bound as, RFC 4513 5.2.1.8; nobody is
 // the empty one.
 func (c *conn) authzID() string {
-	if c.who == nil {
+	switch {
+	case c.who == nil:
 		return ""
+	case c.cfg.NotActive && c.who.entry != nil:
+		return "dn:" + c.who.entry.dn
 	}
 	return "u:" + c.who.logon
 }

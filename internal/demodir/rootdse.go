@@ -28,7 +28,9 @@ func (c *conn) selectRootDSE(req *searchRequest) []attribute {
 	e.put("supportedSASLMechanisms", mechSPNEGO)
 	e.put("supportedExtension", oidStartTLS, oidWhoAmI)
 	e.put("supportedControl", controlOIDs()...)
-	e.put("supportedCapabilities", capabilities...)
+	if !c.cfg.NotActive {
+		e.put("supportedCapabilities", capabilities...)
+	}
 	e.put("isGlobalCatalogReady", "FALSE")
 	if token := c.who.token(); token != nil && !c.cfg.NoTokenGroups {
 		e.attrs = append(e.attrs, attribute{name: "tokenGroups", values: token, constructed: true})

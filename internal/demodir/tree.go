@@ -53,7 +53,11 @@ func buildTree(cfg Config) (*tree, error) {
 	if err := t.addUsers(cfg.Users); err != nil {
 		return nil, err
 	}
-	return t, t.addNesting(cfg.Groups)
+	if err := t.addNesting(cfg.Groups); err != nil {
+		return nil, err
+	}
+	t.addSchema()
+	return t, nil
 }
 
 // add puts an entry into the tree.

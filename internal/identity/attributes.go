@@ -11,12 +11,16 @@ import (
 type Attribute struct {
 	Name   string // as the configuration writes it
 	Values []string
+	// Partial says that there are more values than these: too many, or no text.
+	Partial bool
 }
 
 // Details are what the configuration asks for beyond names and groups.
 type Details struct {
 	Attributes []Attribute
 	Roles      []string
+	Unsure     []string  // roles that the account may have or not: the map could not see all values
+	Fittings   []Fitting // the directory's answers about filters
 }
 
 // Attribute gives the values of an attribute, and false where it is not among
@@ -84,6 +88,33 @@ func (a *Account) Roles() []string {
 // HasRole reports whether the account has a role, given folded.
 func (a *Account) HasRole(folded string) bool {
 	return slices.ContainsFunc(a.Roles(), func(role string) bool { return FoldsTo(role, folded) })
+}
+
+// AskedAttribute reports whether the directory was asked for an attribute at all.
+func (a *Account) AskedAttribute(name string) bool {
+	_, asked := a.Attribute(name)
+	return asked
+}
+
+// KnowsValues reports whether the account's values of an attribute are all known.
+// One that the directory does not show counts as known to be absent.
+func (a *Account) KnowsValues(name string) bool {
+	if a.Details != nil {
+		for i := range a.Details.Attributes {
+			if known := &a.Details.Attributes[i]; sameAttribute(known.Name, name) {
+				return !known.Partial
+			}
+		}
+		return false
+	}
+	_, known := a.standard(name)
+	return known
+}
+
+// KnowsRole reports whether it is known if the account has a role, given folded. One
+// that the directory's map does not give it has not.
+func (a *Account) KnowsRole(folded string) bool {
+	return a.Details == nil || !slices.ContainsFunc(a.Details.Unsure, func(role string) bool { return FoldsTo(role, folded) })
 }
 
 // FoldsTo reports whether Fold(text) is the text given. It allocates nothing.

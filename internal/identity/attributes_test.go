@@ -8,7 +8,7 @@ import (
 
 func TestAttribute(t *testing.T) {
 	a := &Account{Details: &Details{
-		Attributes: []Attribute{{"department", []string{"Web", "Straße"}}, {"msDS-Thing", nil}},
+		Attributes: []Attribute{{Name: "department", Values: []string{"Web", "Straße"}}, {Name: "msDS-Thing"}},
 		Roles:      []string{"Staff", "müller"},
 	}}
 	nobody := &Account{Mail: "a@example.com"}

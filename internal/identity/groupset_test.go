@@ -48,9 +48,9 @@ func held(accounts int, groups ...int) int {
 	return int(after.HeapAlloc-before.HeapAlloc) / accounts
 }
 
-// TestIdentityIsSmall: with what a connection remembers beside it (see
-// docs/performance.md) it stays below a kibibyte, and a group costs each of its
-// members little.
+// TestIdentityIsSmall: with what a connection remembers beside it, which
+// TestMemoryOfIdleConnections of the door holds, it stays below a kibibyte, and
+// a group costs each of its members little.
 func TestIdentityIsSmall(t *testing.T) {
 	if got := held(5000, 1, 2); got > 760 {
 		t.Errorf("two groups: got %d bytes, want at most 760", got)
@@ -124,6 +124,11 @@ func BenchmarkQuestions(b *testing.B) {
 	b.Run("InName", func(b *testing.B) {
 		for b.Loop() {
 			id.InName("GROUP 01234", any)
+		}
+	})
+	b.Run("InDN", func(b *testing.B) {
+		for b.Loop() {
+			id.InDN("CN=GROUP 01234,OU=GROUPS,DC=EXAMPLE,DC=COM")
 		}
 	})
 }

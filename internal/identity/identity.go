@@ -27,9 +27,11 @@ type Account struct {
 	Mail        string
 	Groups      []Group  // nested ones and the primary group too, sorted by name
 	Details     *Details // nil where the configuration names no attributes and no roles
+	ByToken     bool     // the groups are those of a security token: all, of other domains too
 	Verifier    string   // who proved it
 	Server      string   // the controller that answered, host:port
 	At          time.Time
+	PasswordSet int64 // pwdLastSet, [MS-ADA3] 2.175; 0 where it is not known
 }
 
 // Identity is an Account with its groups made ready for fast questions. It is
@@ -39,7 +41,8 @@ type Identity struct {
 	Account // without its Groups, which the method gives
 	groups  groupSet
 	folded  Folded
-	hidden  bool
+	hidden  bool // a group of its own domain or of BUILTIN without a name
+	foreign bool // one of another domain
 }
 
 // Folded holds the account's names in the form in which they are compared.
@@ -56,9 +59,12 @@ func New(a Account, foldDN func(string) string) *Identity {
 		},
 	}
 	for _, g := range a.Groups {
-		// Without SIDs every group is one of the directory's own.
-		if g.Name == "" && (a.SID.IsZero() || g.SID.Domain() == a.SID.Domain() || g.SID.Domain() == SIDBuiltin) {
-			id.hidden = true
+		switch domain := g.SID.Domain(); {
+		case g.Name != "":
+		case a.SID.IsZero(), g.SID.IsZero(), domain == a.SID.Domain(), domain == SIDBuiltin:
+			id.hidden = true // without SIDs every group is one of the directory's own
+		case g.SID.IsOfDomain():
+			id.foreign = true
 		}
 	}
 	id.Account.Groups = nil
@@ -77,6 +83,10 @@ func (id *Identity) Folded() *Folded { return &id.folded }
 // HidesGroups reports whether the account is in a group of its own domain or
 // of BUILTIN whose name could not be read. Nobody can say then which names it is not in.
 func (id *Identity) HidesGroups() bool { return id.hidden }
+
+// HidesForeignGroups reports the same of groups of other domains: universal ones
+// of the forest, and those in an account's SID history.
+func (id *Identity) HidesForeignGroups() bool { return id.foreign }
 
 // InSID reports whether the account or one of its groups has the SID.
 func (id *Identity) InSID(sid SID) bool {

@@ -42,6 +42,7 @@ const (
 	KindLocked          // account locked out
 	KindPasswordExpired // password expired
 	KindMustChange      // password must be changed first
+	KindPasswordChanged // the password was changed since the log-in
 	KindLogonHours      // not at this hour
 	KindWorkstation     // not from this workstation
 	KindRestricted      // Protected Users, authentication policy
@@ -95,6 +96,7 @@ var kindNames = [kindEnd]string{
 	KindLocked:           "locked",
 	KindPasswordExpired:  "password_expired",
 	KindMustChange:       "must_change",
+	KindPasswordChanged:  "password_changed",
 	KindLogonHours:       "logon_hours",
 	KindWorkstation:      "workstation",
 	KindRestricted:       "restriction",
@@ -124,6 +126,11 @@ func (k Kind) String() string {
 	}
 	return "kind_" + strconv.Itoa(int(k))
 }
+
+// AboutAccount reports whether a kind is what a controller says about an account
+// or a name, and so no technical failure and nothing that the client got wrong
+// before anybody was asked.
+func (k Kind) AboutAccount() bool { return k >= KindBadCredentials && k <= KindNotFound }
 
 // Kinds lists every kind, for tables that must be complete.
 func Kinds() []Kind {

@@ -87,6 +87,16 @@ func (s SID) Domain() SID {
 	return SID{raw: "\x01" + string(s.raw[1]-1) + s.raw[2:len(s.raw)-4]}
 }
 
+// IsOfDomain reports whether a domain gave the SID: S-1-5-21-…, but for those
+// of S-1-5-21-0-0-0, which are the same everywhere ([MS-DTYP] 2.4.2.4).
+func (s SID) IsOfDomain() bool {
+	const ntAuthority, ntNonUnique = 5, 21
+	if s.IsZero() || s.raw[7] != ntAuthority || s.raw[1] < 5 || s.sub(0) != ntNonUnique {
+		return false
+	}
+	return s.sub(1) != 0 || s.sub(2) != 0 || s.sub(3) != 0
+}
+
 func (s SID) sub(i int) uint32 {
 	return binary.LittleEndian.Uint32([]byte(s.raw[8+4*i:]))
 }

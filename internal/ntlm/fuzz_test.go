@@ -75,11 +75,24 @@ func FuzzAVPairs(f *testing.F) {
 	})
 }
 
+// fastest is how long a function takes, the least of some runs where the first
+// is over the limit: a busy machine may halt one, but not each of them.
+func fastest(f func()) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for range 5 {
+		before := time.Now()
+		f()
+		if least = min(least, time.Since(before)); least <= parseLimit {
+			break
+		}
+	}
+	return least
+}
+
 func roundTrip[M any](t *testing.T, b []byte, parse func([]byte) (*M, error), marshal func(*M) ([]byte, error), same func(a, b *M) bool) {
 	t.Helper()
-	before := time.Now()
 	m, err := parse(b)
-	if d := time.Since(before); d > parseLimit {
+	if d := fastest(func() { _, _ = parse(b) }); d > parseLimit {
 		t.Errorf("parsing %d bytes took %v", len(b), d)
 	}
 	if err != nil {

@@ -17,12 +17,10 @@ type Attribute struct {
 	Value string `json:"value"`
 }
 
-// words is the part that rules about roles and attributes share: they name no
-// groups.
+// words is the part that rules about the account's own entry share.
 type words struct{ text string }
 
-func (w words) String() string  { return w.text }
-func (words) namesGroups() bool { return false }
+func (w words) String() string { return w.text }
 
 type roles struct {
 	words
@@ -47,6 +45,16 @@ func (r roles) match(id *identity.Identity, _ Scope) (string, bool) {
 	return r.text, slices.ContainsFunc(r.folded, id.HasRole)
 }
 
+// unsure: the map of the user's directory could not see all values of an attribute.
+func (r roles) unsure(id *identity.Identity) bool {
+	for _, role := range r.folded {
+		if !id.KnowsRole(role) {
+			return true
+		}
+	}
+	return false
+}
+
 type attribute struct {
 	words
 	name, folded string
@@ -66,6 +74,9 @@ func (a attribute) match(id *identity.Identity, _ Scope) (string, bool) {
 	return a.text, id.HasValue(a.name, a.folded)
 }
 
+// unsure: the attribute was not read, or not all of it.
+func (a attribute) unsure(id *identity.Identity) bool { return !id.KnowsValues(a.name) }
+
 // checkText refuses what can be no value: an empty one, or a placeholder.
 func checkText(word, text string) error {
 	if strings.TrimSpace(text) == "" {
@@ -77,17 +88,28 @@ func checkText(word, text string) error {
 	return nil
 }
 
+// Roles lists the roles that the rule names, each with its line.
+func (r Rule) Roles() []NamedRole {
+	var named []NamedRole
+	r.each(func(r Rule) {
+		for _, role := range r.Role {
+			named = append(named, NamedRole{Rule: quoted("role", r.Role), Role: role})
+		}
+	})
+	return named
+}
+
+// NamedRole is a role in a rule.
+type NamedRole struct{ Rule, Role string }
+
 // Attributes lists the LDAP attributes that the rule asks about, so that
 // directories can be told to read them.
 func (r Rule) Attributes() []string {
 	var names []string
-	if r.Attribute != nil {
-		names = append(names, r.Attribute.Name)
-	}
-	for _, block := range [...][]Rule{r.All, r.Any, r.None} {
-		for _, inner := range block {
-			names = append(names, inner.Attributes()...)
+	r.each(func(r Rule) {
+		if r.Attribute != nil {
+			names = append(names, r.Attribute.Name)
 		}
-	}
+	})
 	return names
 }

@@ -11,6 +11,7 @@ func TestRolesAndAttributes(t *testing.T) {
 	a.Details = &identity.Details{
 		Attributes: []identity.Attribute{{Name: "department", Values: []string{"Web", "Ops"}}, {Name: "pager"}},
 		Roles:      []string{"staff", "Power Users"},
+		Unsure:     []string{"Partner"},
 	}
 	id, plain := identity.New(a, FoldDN), alice(t)
 	department := func(value string) Rule { return Rule{Attribute: &Attribute{"Department", value}} }
@@ -28,6 +29,7 @@ func TestRolesAndAttributes(t *testing.T) {
 		"unread":            {Rule{Attribute: &Attribute{"title", "x"}}, false, "attribute title x"},
 		"none, and it fits": {Rule{All: []Rule{{ValidUser: true}, {None: []Rule{department("web")}}}}, false, "all { valid-user; none { attribute Department web } }"},
 		"none":              {Rule{All: []Rule{{ValidUser: true}, {None: []Rule{{Role: []string{"contractor"}}}}}}, true, "all { valid-user; none { role contractor } }"},
+		"none, unsure":      {Rule{All: []Rule{{ValidUser: true}, {None: []Rule{{Role: []string{"contractor", "partner"}}}}}}, false, "all { valid-user; none { role contractor partner } }"},
 	} {
 		p, err := Compile(c.rule)
 		if err != nil {
@@ -37,7 +39,7 @@ func TestRolesAndAttributes(t *testing.T) {
 		if got := p.Decide(id, Scope{}); got.Allow != c.allow || got.Rule != c.text {
 			t.Errorf("%s: got %v, want %v %q", name, got, c.allow, c.text)
 		}
-		if name != "none" && p.Decide(plain, Scope{}).Allow && name != "none, and it fits" {
+		if p.Decide(plain, Scope{}).Allow && name != "none" && name != "none, unsure" && name != "none, and it fits" {
 			t.Errorf("%s: who has neither roles nor attributes passes", name)
 		}
 		if n := testing.AllocsPerRun(50, func() { p.Decide(id, Scope{}) }); n != 0 {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -13,8 +12,8 @@ type leaf struct {
 	names []name
 }
 
-func (l leaf) String() string    { return l.text }
-func (l leaf) namesGroups() bool { return false }
+func (l leaf) String() string                 { return l.text }
+func (l leaf) unsure(*identity.Identity) bool { return false }
 
 type (
 	users  struct{ leaf }
@@ -97,8 +96,30 @@ func (n *name) isGroup(id *identity.Identity) bool {
 	}
 }
 
-func (g groups) namesGroups() bool {
-	return slices.ContainsFunc(g.names, func(n name) bool { return n.form != bySID })
+func (g groups) unsure(id *identity.Identity) bool {
+	for i := range g.names {
+		if g.names[i].isHidden(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// isHidden reports whether the group may be one of those that the account is in
+// and whose names nobody could read.
+func (n *name) isHidden(id *identity.Identity) bool {
+	switch {
+	case n.form == bySID:
+		return false
+	case id.HidesGroups():
+		return true
+	case !id.HidesForeignGroups():
+		return false
+	case n.form == dn:
+		return !n.isOwnDN(id)
+	}
+	own := id.Folded()
+	return n.form == inDomain && n.domain != Builtin && n.domain != own.Domain && n.domain != own.DNSDomain
 }
 
 func (s sids) match(id *identity.Identity, _ Scope) (string, bool) {

@@ -50,6 +50,15 @@ func FoldDN(text string) string {
 	return identity.Fold(parsed.String())
 }
 
+// isOwnDN reports whether a DN is of the account's own domain, and of a name that
+// could be read there. A foreign security principal is not: another domain knows
+// its name.
+func (n *name) isOwnDN(id *identity.Identity) bool {
+	own := id.Folded().DNSDomain
+	above, ok := strings.CutSuffix(n.text, ",DC="+strings.ReplaceAll(own, ".", ",DC="))
+	return ok && own != "" && !strings.Contains(above, ",DC=") && !strings.HasSuffix(above, ",CN=FOREIGNSECURITYPRINCIPALS")
+}
+
 func parseName(word, text string) (name, error) {
 	if strings.TrimSpace(text) == "" {
 		return name{}, fmt.Errorf("%s: an empty name", word)
@@ -79,16 +88,15 @@ func parseName(word, text string) (name, error) {
 	return parseBare(word, text)
 }
 
-// parseInDomain takes DOMAIN\name. No name has a backslash, so a second one
-// was meant to escape the first, and would name nobody.
+// parseInDomain takes DOMAIN\name. A second backslash behind the first was meant
+// to escape it, and would name nobody; one within the name may be the name's own
+// outside Active Directory.
 func parseInDomain(word, text string) (name, error) {
 	domain, user, _ := strings.Cut(text, `\`)
 	one := domain + `\` + strings.TrimLeft(user, `\`)
 	switch {
 	case domain == "" || strings.Trim(user, `\`) == "":
 		return name{}, fmt.Errorf(`%s %s: want DOMAIN\name`, word, text)
-	case strings.Count(one, `\`) > 1:
-		return name{}, fmt.Errorf(`%s %s: one backslash stands between domain and name, and a name has none: want DOMAIN\name`, word, text)
 	case one != text:
 		return name{}, fmt.Errorf("%s %s: one backslash is enough, in quotes too: write %s", word, text, quoted(word, []string{one}))
 	}

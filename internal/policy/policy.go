@@ -1,13 +1,14 @@
 package policy
 
 import (
-	"slices"
-
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
 // Policy is a compiled rule.
-type Policy struct{ root node }
+type Policy struct {
+	root  node
+	needs needs
+}
 
 // Scope is where a rule stands: what its bare names mean.
 type Scope struct {
@@ -22,6 +23,9 @@ type Decision struct {
 	// Rule is the line that let somebody in, or the whole rule that nobody of
 	// that name fits, as the configuration writes it.
 	Rule string
+	// Unasked says, with a no, that the rule asks what nobody has asked the
+	// directory about this identity: it is no answer before that is done.
+	Unasked bool
 }
 
 // Decide says whether the identity may go on. A nil identity never may.
@@ -32,7 +36,7 @@ func (p *Policy) Decide(id *identity.Identity, scope Scope) Decision {
 	if rule, ok := p.root.match(id, scope); ok {
 		return Decision{Allow: true, Rule: rule}
 	}
-	return Decision{Rule: p.root.String()}
+	return Decision{Rule: p.root.String(), Unasked: p.needs.unasked(id)}
 }
 
 // String is the rule as the configuration writes it, on one line.
@@ -41,15 +45,16 @@ func (p *Policy) String() string { return p.root.String() }
 // node is a compiled rule; match gives the text of the line that matched.
 type node interface {
 	match(id *identity.Identity, scope Scope) (string, bool)
-	// namesGroups reports whether the answer hangs on the name of a group.
-	namesGroups() bool
+	// unsure reports whether nobody can tell if the identity fits: a no is then
+	// no ground to let somebody pass.
+	unsure(id *identity.Identity) bool
 	String() string
 }
 
 type validUser struct{}
 
 func (validUser) match(*identity.Identity, Scope) (string, bool) { return "valid-user", true }
-func (validUser) namesGroups() bool                              { return false }
+func (validUser) unsure(*identity.Identity) bool                 { return false }
 func (validUser) String() string                                 { return "valid-user" }
 
 // block is the part that all, any and none share.
@@ -60,8 +65,13 @@ type block struct {
 
 func (b block) String() string { return b.text }
 
-func (b block) namesGroups() bool {
-	return slices.ContainsFunc(b.children, func(child node) bool { return child.namesGroups() })
+func (b block) unsure(id *identity.Identity) bool {
+	for _, child := range b.children {
+		if child.unsure(id) {
+			return true
+		}
+	}
+	return false
 }
 
 type (
@@ -89,10 +99,11 @@ func (a anyOf) match(id *identity.Identity, scope Scope) (string, bool) {
 }
 
 // match is no where a line fits, and also where nobody can tell: a line names a
-// group, and the account is in one whose name the directory would not show.
+// group and the account is in one whose name the directory would not show, or it
+// asks what the directory cannot say.
 func (n none) match(id *identity.Identity, scope Scope) (string, bool) {
 	for _, child := range n.children {
-		if _, ok := child.match(id, scope); ok || id.HidesGroups() && child.namesGroups() {
+		if _, ok := child.match(id, scope); ok || child.unsure(id) {
 			return "", false
 		}
 	}

@@ -26,6 +26,8 @@ type Rule struct {
 	Role []string `json:"role,omitempty"`
 	// Accounts whose entry has the value.
 	Attribute *Attribute `json:"attribute,omitempty"`
+	// Accounts whose entry fits this LDAP filter, as the directory says.
+	Filter string `json:"filter,omitempty"`
 	// Every one of these rules.
 	All []Rule `json:"all,omitempty"`
 	// At least one of these rules.
@@ -39,7 +41,7 @@ const maxDepth = 16
 
 var (
 	errNothing  = errors.New("a rule says nothing; for everybody with an account write valid_user")
-	errSeveral  = errors.New("a rule holds one of valid_user, user, group, sid, role, attribute, all, any, none, and this one holds several")
+	errSeveral  = errors.New("a rule holds one of valid_user, user, group, sid, role, attribute, filter, all, any, none, and this one holds several")
 	errNone     = errors.New("none stands only inside all: alone it would let everybody else in")
 	errNoneOnly = errors.New("all holds nothing but none: say who may come in, for example with valid-user")
 	errDepth    = errors.New("rules nest too deep")
@@ -54,7 +56,7 @@ func Compile(r Rule) (*Policy, error) {
 	if _, isNone := root.(none); isNone {
 		return nil, errNone
 	}
-	return &Policy{root: root}, nil
+	return &Policy{root: root, needs: needs{attributes: r.Attributes(), filters: r.Filters()}}, nil
 }
 
 func compile(r Rule, depth int) (node, error) {
@@ -79,6 +81,8 @@ func compile(r Rule, depth int) (node, error) {
 		return compileRoles(r.Role)
 	case r.Attribute != nil:
 		return compileAttribute(*r.Attribute)
+	case r.Filter != "":
+		return compileFilter(r.Filter)
 	case r.All != nil:
 		return compileAll(r.All, depth)
 	case r.Any != nil:
@@ -95,7 +99,7 @@ func compile(r Rule, depth int) (node, error) {
 func (r Rule) fields() int {
 	n := 0
 	for _, set := range [...]bool{
-		r.ValidUser, r.User != nil, r.Group != nil, r.SID != nil, r.Role != nil, r.Attribute != nil, r.All != nil, r.Any != nil, r.None != nil,
+		r.ValidUser, r.User != nil, r.Group != nil, r.SID != nil, r.Role != nil, r.Attribute != nil, r.Filter != "", r.All != nil, r.Any != nil, r.None != nil,
 	} {
 		if set {
 			n++
