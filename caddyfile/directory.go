@@ -36,8 +36,8 @@ func directoryWords() words[directory] {
 		"bind_as":            {usage: bindAsUsage, least: 1, most: 2, parse: readBindAs},
 		"group":              {usage: blockUsage("group", "attribute <ldap-attribute>", "filter <ldap-filter>", "nested on|off"), needsBlock: true, parse: readGroup},
 		"user":               {usage: blockUsage("user", "attribute <ldap-attribute>", "filter <ldap-filter>", "suffix <text>"), needsBlock: true, parse: readUser},
-		"cache":              {usage: cacheUsage, needsBlock: true, parse: readCache},
-		"pool":               {usage: poolUsage, needsBlock: true, parse: readPool},
+		"cache":              {usage: blockUsage("cache", "ttl <duration>", "stale <duration>", "size <number>"), needsBlock: true, parse: readCache},
+		"pool":               {usage: blockUsage("pool", "size <number>", "idle <duration>"), needsBlock: true, parse: readPool},
 		"timeout":            {usage: blockUsage("timeout", "dial <duration>", "request <duration>"), needsBlock: true, parse: readTimeout},
 		"verify":             {usage: "verify <verifier>", least: 1, most: -1, many: true, block: true, parse: readVerify},
 	}

@@ -8,8 +8,6 @@ import (
 
 // What a directory keeps: connections and identities.
 
-var poolUsage = blockUsage("pool", "size <connections>", "idle <duration>")
-
 // poolWords are the lines of a pool block.
 func poolWords() words[caddyldap.Pool] {
 	return words[caddyldap.Pool]{
@@ -30,8 +28,6 @@ func readPool(d *directory, l line) error {
 	d.Pool = new(caddyldap.Pool)
 	return poolWords().read(d.Pool, "pool", l.block)
 }
-
-var cacheUsage = blockUsage("cache", "ttl <duration>", "stale <duration>", "size <identities>")
 
 // cacheWords are the lines of a cache block.
 func cacheWords() words[caddyldap.Cache] {
