@@ -34,8 +34,9 @@ func TestGroupWordOfAnotherSite(t *testing.T) {
 			"service_account": {"name": "EXAMPLE\\svc-web", "secret": "Secr3t-svc-web"} %s} %s},
 			{"handler": "static_response", "body": "in"}]}`, host, s.LDAPS(), group, rule)
 	}
-	config := fmt.Sprintf(`{"admin": {"disabled": true, "config": {"persist": false}}, "logging": {"logs": {"default": {"level": "PANIC"}}},
-		"apps": {"http": {"servers": {"s": {"listen": [%q], "automatic_https": {"disable": true}, "routes": [%s, %s]}}}}}`, address,
+	config := fmt.Sprintf(`{"admin": {"disabled": true, "config": {"persist": false}}, "storage": {"module": "file_system", "root": %q},
+		"logging": {"logs": {"default": {"level": "PANIC"}}},
+		"apps": {"tls": {"disable_storage_check": true, "disable_storage_clean": true}, "http": {"servers": {"s": {"listen": [%q], "automatic_https": {"disable": true}, "routes": [%s, %s]}}}}}`, t.TempDir(), address,
 		site("strict.example.com", `, "group": {"nested": false}`, `, "require": {"group": ["HR"]}`), site("open.example.com", "", ""))
 	if err := caddy.Load([]byte(config), true); err != nil {
 		t.Fatal(err)
