@@ -10,7 +10,6 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -107,7 +106,7 @@ func (c *userCheck) run(ctx context.Context, in io.Reader, out, prompt io.Writer
 // logIn proves the user and looks up both of those asked about. err beside an
 // identity is about the other one.
 func (c *userCheck) logIn(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret) (id, other *identity.Identity, err error) {
-	p, err := c.prove(ctx, d, name, secret)
+	p, err := prove(ctx, d, name, secret, c.ntlm)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,31 +119,6 @@ func (c *userCheck) logIn(ctx context.Context, d *caddyldap.Directory, name iden
 		return nil, nil, err
 	}
 	return id, other, failed
-}
-
-func (c *userCheck) prove(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret) (*identity.Principal, error) {
-	if !c.ntlm {
-		v := d.PasswordVerifier()
-		if v == nil {
-			return nil, &advice{errors.New("no verifier of this directory takes passwords"), "say --ntlm"}
-		}
-		return v.VerifyPassword(ctx, name, secret)
-	}
-	v := d.NTLMVerifier()
-	if v == nil {
-		return nil, &advice{errors.New("no verifier of this directory takes NTLM"), "leave --ntlm out"}
-	}
-	client := &ntlm.Client{Domain: name.Domain, User: name.User, Password: secret.Reveal()}
-	x, err := v.StartNTLM(ctx, client.Negotiate(), nil)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = x.Close() }()
-	answer, err := client.Authenticate(x.Challenge())
-	if err != nil {
-		return nil, err
-	}
-	return x.Finish(ctx, answer)
 }
 
 // judge says whether one of the groups is the user's.
