@@ -10,9 +10,12 @@ import (
 
 // warn writes, when the configuration is loaded, what it gives away.
 func (d *Directory) warn() {
-	say := func(word, hint string) {
+	d.giveaways(func(word, hint string) {
 		d.logger.Warn("the configuration gives protection away", zap.String("word", word), zap.String("hint", hint))
-	}
+	})
+}
+
+func (d *Directory) giveaways(say func(word, hint string)) {
 	if d.TLS != nil && d.TLS.InsecureSkipVerify {
 		say("insecure_skip_verify", "anybody on the way can pose as the controller, read passwords and let himself in; write tls { trust_pool … }")
 	}

@@ -21,7 +21,7 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.SilenceErrors = true
 			cmd.RunE = unknownSubcommand
-			cmd.AddCommand(demoCommand(), checkUserCommand(), checkSiteCommand(), explainCommand())
+			cmd.AddCommand(demoCommand(), checkUserCommand(), checkSiteCommand(), explainCommand(), checkConfigCommand())
 		},
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"regexp"
 	"slices"
 
@@ -87,18 +86,8 @@ func (j *journey) matcher(name string, raw json.RawMessage) (truth, []string, er
 	if err != nil {
 		return isNo, nil, err
 	}
-	fit, err := match(module, j.request)
+	fit, err := caddyhttp.MatcherSet{module}.MatchWithError(j.request)
 	return truthOf(fit), nil, err
-}
-
-func match(module any, r *http.Request) (bool, error) {
-	switch m := module.(type) {
-	case caddyhttp.RequestMatcherWithError:
-		return m.MatchWithError(r)
-	case caddyhttp.RequestMatcher:
-		return m.Match(r), nil
-	}
-	return false, fmt.Errorf("%T is no matcher", module)
 }
 
 // negated decides about not, whose sets must all not fit.
