@@ -84,13 +84,11 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 			c.groups[group] = caddyldap.GroupAbsent
 		}
 	}
-	inside, cancel := caddy.NewContext(caddy.Context{Context: ctx})
-	defer cancel()
 	for _, name := range slices.Sorted(maps.Keys(named)) {
-		c.directory(inside, "ldap "+name, name, named[name])
+		c.directory(ctx, "ldap "+name, name, named[name])
 	}
 	for _, d := range own {
-		c.directory(inside, "windows_auth with servers of its own", "", d)
+		c.directory(ctx, "windows_auth with servers of its own", "", d)
 	}
 	c.rules(rules, len(named)+len(own))
 	return c.verdict()
@@ -98,7 +96,9 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 
 // directory examines one. An app of its own lets the others be looked at where
 // this one cannot be used.
-func (c *configCheck) directory(ctx caddy.Context, title, name string, d *caddyldap.Directory) {
+func (c *configCheck) directory(outside context.Context, title, name string, d *caddyldap.Directory) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: outside}) // which has the app's metrics
+	defer cancel()
 	fmt.Fprintln(c.out, title)
 	app := &caddyldap.App{Log: zap.NewNop()} // what it would log is told here
 	defer func() { _ = app.Cleanup() }()
