@@ -46,7 +46,7 @@ func TestCheckConfig(t *testing.T) {
 		"with StartTLS":     {fmt.Sprintf("{\n\tldap EXAMPLE {\n\t\tserver %s\n\t\tstarttls\n\t\ttls {\n\t\t\ttrust_pool file %s\n\t\t}\n%s\n\t}\n}\n", domain.LDAP(1), domain.CA(), service), 0, "ok       tls|all that could be looked at will work"},
 		"short form":        {fmt.Sprintf("http://127.0.0.1:1 {\n\twindows_auth %s {\n\t\tdirectory {\n\t\t\ttls {\n\t\t\t\ttrust_pool file %s\n\t\t\t}\n\t\t}\n\t}\n}\n", domain.LDAPS(2), domain.CA()), 0, "windows_auth with servers of its own|Active Directory, dc2"},
 		"two directories": {strings.Replace(ldapBlock(service), "\t}\n}\n", "\t}\n\tldap TWO {\n\t\tserver "+domain.LDAPS(2)+"\n\t\ttls {\n\t\t\ttrust_pool file "+domain.CA()+"\n\t\t}\n\t}\n\tldap THREE {\n\t\tserver ldaps://127.0.0.1:1\n\t}\n}\n", 1), 1,
-			"ldap EXAMPLE|ldap TWO\n  " + domain.LDAPS(2) + ":636\n    ok       tcp|ldap THREE\n  ldaps://127.0.0.1:1\n    FAULT    tcp|2 things will not work"},
+			"ldap EXAMPLE|ldap TWO\n  " + domain.LDAPS(2) + ":636\n    ok       tcp|ldap THREE\n  ldaps://127.0.0.1:1\n    FAULT    tcp|3 things will not work"},
 		"no directory": {"http://127.0.0.1:1 {\n\trespond ok\n}\n", 2, "has no ldap block"},
 		"broken":       {"{\n\tldap EXAMPLE {\n\t\tsrever x\n\t}\n}\n", 2, "error: |hint: caddy validate"},
 	} {
