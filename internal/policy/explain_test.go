@@ -22,8 +22,9 @@ func hider(t testing.TB) *identity.Identity {
 	return identity.New(a, FoldDN)
 }
 
-func drawRule(t *rapid.T, depth int) Rule {
-	leaves := []Rule{
+// lines are one of each sort, those that fit somebody and those that do not.
+func lines() []Rule {
+	return []Rule{
 		{ValidUser: true},
 		{User: []string{"alice"}},
 		{User: []string{"bob", `EXAMPLE\carol`}},
@@ -42,8 +43,11 @@ func drawRule(t *rapid.T, depth int) Rule {
 		{Filter: "(a=c)"},
 		{Filter: "(a=d)"},
 	}
+}
+
+func drawRule(t *rapid.T, depth int) Rule {
 	if depth == 0 || rapid.Bool().Draw(t, "leaf") {
-		return rapid.SampledFrom(leaves).Draw(t, "line")
+		return rapid.SampledFrom(lines()).Draw(t, "line")
 	}
 	var inner []Rule
 	for range rapid.IntRange(1, 3).Draw(t, "lines") {
@@ -62,21 +66,34 @@ func drawRule(t *rapid.T, depth int) Rule {
 // would send an administrator the wrong way. Of a log-in nothing is unseen; of an
 // account looked up each verdict but Unseen is the decision.
 func TestExplainSaysWhatDecideDoes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		p, err := Compile(drawRule(t, 3))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, id := range []*identity.Identity{alice(nopTB), hider(nopTB)} {
-			want := p.Decide(id, Scope{First: "EXAMPLE"}).Allow
-			if got := p.Explain(id, Scope{First: "EXAMPLE"}, true); (got.Verdict == Fits) != want || got.Verdict == Unseen {
-				t.Fatalf("%s: got %+v, and the decision is %v", p, got, want)
-			}
-			if got := p.Explain(id, Scope{First: "EXAMPLE"}, false); (got.Verdict == Fits) != want && got.Verdict != Unseen {
-				t.Fatalf("%s, looked up: got %+v, and the decision is %v", p, got, want)
+	for _, a := range lines() {
+		for _, b := range lines() {
+			pair := []Rule{a, b}
+			for _, rule := range []Rule{a, {Any: pair}, {All: pair}, {All: []Rule{{ValidUser: true}, {None: pair}}}, {All: []Rule{{ValidUser: true}, {None: []Rule{{Any: pair}}}}}} {
+				checkExplained(t, rule)
 			}
 		}
-	})
+	}
+	rapid.Check(t, func(t *rapid.T) { checkExplained(t, drawRule(t, 3)) })
+}
+
+func checkExplained(t interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}, rule Rule) {
+	p, err := Compile(rule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []*identity.Identity{alice(nopTB), hider(nopTB)} {
+		want := p.Decide(id, Scope{First: "EXAMPLE"}).Allow
+		if got := p.Explain(id, Scope{First: "EXAMPLE"}, true); (got.Verdict == Fits) != want || got.Verdict == Unseen {
+			t.Fatalf("%s: got %+v, and the decision is %v", p, got, want)
+		}
+		if got := p.Explain(id, Scope{First: "EXAMPLE"}, false); (got.Verdict == Fits) != want && got.Verdict != Unseen {
+			t.Fatalf("%s, looked up: got %+v, and the decision is %v", p, got, want)
+		}
+	}
 }
 
 // nopTB is for helpers whose failure is a panic here.
