@@ -6,10 +6,9 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 )
 
-const (
-	accountUsage = "service_account [simple|ntlm|kerberos] <name> <secret>"
-	filesUsage   = "service_account kerberos { keytab <file>, principal <name>, ccache <file>, krb5_conf <file> }"
-)
+const accountUsage = "service_account [simple|ntlm|kerberos] <name> <secret>"
+
+var filesUsage = blockUsage("service_account kerberos", "keytab <file>", "principal <name>", "ccache <file>", "krb5_conf <file>")
 
 // mechanisms are the ways in which a service account binds.
 var mechanisms = []string{"simple", "ntlm", "kerberos"}

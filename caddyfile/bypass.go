@@ -1,6 +1,7 @@
 package caddyfile
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -16,6 +17,9 @@ func addBypass(a *handler, l line) error {
 	if len(l.args) == 0 && l.block == nil {
 		return errorAt(l.word, "nothing follows bypass: write %s", bypassUsage)
 	}
+	if meant := addressesMeant(l); meant != "" {
+		return errorAt(l.args[0], "%s is an address and no matcher: write bypass remote_ip %s", short(l.args[0].Text), meant)
+	}
 	set, err := a.readMatchers(l)
 	if err != nil {
 		return err
@@ -30,6 +34,25 @@ func addBypass(a *handler, l line) error {
 	}
 	a.Bypass = append(a.Bypass, set)
 	return nil
+}
+
+// addressesMeant is what follows remote_ip where a line begins with an address
+// instead of a matcher.
+func addressesMeant(l line) string {
+	var found []string
+	for i, arg := range l.args {
+		_, notAddress := netip.ParseAddr(arg.Text)
+		_, notNetwork := netip.ParsePrefix(arg.Text)
+		switch {
+		case arg.Text == "127.0.0.1", arg.Text == "localhost":
+			found = append(found, "127.0.0.1/8")
+		case notAddress == nil, notNetwork == nil, arg.Text == "private_ranges":
+			found = append(found, arg.Text)
+		case i == 0:
+			return ""
+		}
+	}
+	return strings.Join(found, " ")
 }
 
 // readMatchers reads what follows bypass as a set of matchers.

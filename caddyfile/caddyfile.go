@@ -1,7 +1,8 @@
 // Package caddyfile turns the words of a Caddyfile into the configuration of
 // the ldap app and of the handlers windows_auth and require. It reads tokens
 // and fills structs: it opens no file, asks no network and decides nothing
-// that the packages below it can decide.
+// that the packages below it can decide. What is only probably a mistake it
+// warns of in Caddy's log, as Caddy's own adapter does.
 package caddyfile
 
 import (

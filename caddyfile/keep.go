@@ -8,8 +8,6 @@ import (
 
 // What a directory keeps: connections and identities.
 
-const poolUsage = "pool { size, idle }"
-
 // poolWords are the lines of a pool block.
 func poolWords() words[caddyldap.Pool] {
 	return words[caddyldap.Pool]{
@@ -30,8 +28,6 @@ func readPool(d *directory, l line) error {
 	d.Pool = new(caddyldap.Pool)
 	return poolWords().read(d.Pool, "pool", l.block)
 }
-
-const cacheUsage = "cache { ttl, stale, size }"
 
 // cacheWords are the lines of a cache block.
 func cacheWords() words[caddyldap.Cache] {

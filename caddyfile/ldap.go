@@ -94,7 +94,7 @@ func directoryName(l line) (string, error) {
 	}
 	name := l.args[0].Text
 	if strings.Contains(name, "://") {
-		return "", errorAt(l.args[0], "ldap takes a NAME, and its servers go into the block: write ldap <NAME> { server <url>… }")
+		return "", errorAt(l.args[0], "ldap takes a NAME, and its servers go into the block: write %s", blockUsage("ldap <NAME>", "server <url>…"))
 	}
 	if name == "" || name == "*" || name[0] == '@' || name[0] == '/' {
 		return "", errorAt(l.args[0], "%s cannot be the NAME of a directory: a site could not tell it from a matcher", short(name))

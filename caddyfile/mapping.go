@@ -6,7 +6,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 )
 
-const mapUsage = "map { fallback <role>…, <attribute> <expression> <role>… }"
+var mapUsage = blockUsage("map", "fallback <role>…", "<attribute> <expression> <role>…")
 
 // readAttributes reads names of LDAP attributes, which hold neither commas nor
 // spaces.

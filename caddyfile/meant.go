@@ -14,6 +14,9 @@ func meant(text, in string, known []string) string {
 	if slices.Contains(unbuilt(in), text) {
 		return ": " + text + " is not built yet"
 	}
+	if where := belongs(text, in); where != "" {
+		return where
+	}
 	if near := nearest(text, known); near != "" {
 		return ", did you mean " + near + "?"
 	}

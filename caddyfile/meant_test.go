@@ -25,6 +25,29 @@ func TestUnbuilt(t *testing.T) {
 	}
 }
 
+// A word of a block within is one of that block's, and of no other block's outside.
+func TestInnerWords(t *testing.T) {
+	blocks := map[string][]string{
+		"tls": tlsWords().list(), "user": userWords().list(), "timeout": timeoutWords().list(),
+		"map": {"fallback"}, "service_account kerberos": accountWords().list(),
+	}
+	for word, block := range inner("ldap") {
+		if !slices.Contains(blocks[block], word) {
+			t.Errorf("%s is no word of %s", word, block)
+		}
+		if slices.Contains(directoryWords().list(), word) || slices.Contains(handlerWords().list(), word) {
+			t.Errorf("%s has a place outside %s too", word, block)
+		}
+	}
+	for block, words := range blocks {
+		for _, word := range words {
+			if inner("ldap")[word] != block && word != "attribute" {
+				t.Errorf("nobody is told that %s belongs into %s", word, block)
+			}
+		}
+	}
+}
+
 func TestIsDirective(t *testing.T) {
 	for name, want := range map[string]bool{
 		"windows_auth": true, "require": true, "reverse_proxy": true, "tls": true, "file_server": true,

@@ -14,5 +14,5 @@ func isNot(t caddyfile.Token) bool {
 
 // keepOut says how people are kept out.
 func keepOut(at caddyfile.Token) error {
-	return errorAt(at, "%s keeps nobody out here: write require all { valid-user, none { group … } } with each on a line of its own, and quotes around a name that begins so", short(at.Text))
+	return errorAt(at, "%s keeps nobody out here: write require all { … } with valid-user in it and none { … }, whose lines say who stays out; and quotes around a name that begins so", short(at.Text))
 }

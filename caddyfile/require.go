@@ -123,6 +123,7 @@ func ruleGroup(r *policy.Rule, l line) error {
 	if err := checkUsers(l, pieces); err != nil {
 		return err
 	}
+	warnWellKnown(l, pieces)
 	r.Group, err = joinNames(pieces)
 	return err
 }

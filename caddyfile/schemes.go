@@ -29,6 +29,9 @@ func readSchemes(a *handler, l line) error {
 		if strings.Contains(arg.Text, ",") {
 			return errorAt(arg, "a comma in %s: separate schemes by spaces", short(arg.Text))
 		}
+		if isKerberos(arg.Text) {
+			return errorAt(arg, "unknown scheme %s in schemes: Kerberos comes under negotiate%s (known: %s)", arg.Text, keytabMissing(), strings.Join(slices.Sorted(maps.Keys(schemes)), ", "))
+		}
 		if _, known := schemes[arg.Text]; !known {
 			return unknown(arg, "scheme", "schemes", slices.Sorted(maps.Keys(schemes)))
 		}
@@ -39,6 +42,19 @@ func readSchemes(a *handler, l line) error {
 	}
 	a.schemes = l.args
 	return nil
+}
+
+// isKerberos says of an unknown scheme that Kerberos is meant.
+func isKerberos(text string) bool {
+	return slices.ContainsFunc([]string{"kerberos", "krb5", "spnego", "gssapi"}, func(name string) bool { return strings.EqualFold(name, text) })
+}
+
+// keytabMissing says what Kerberos lacks.
+func keytabMissing() string {
+	if slices.Contains(unbuilt("verify"), "keytab") {
+		return ", and the verify keytab that it needs is not built yet; leave it out, and clients take ntlm"
+	}
+	return ""
 }
 
 // checkSchemes refuses a scheme that no verifier of the site's directories

@@ -8,7 +8,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 )
 
-const serverUsage = "server <url|host>…, or server <url|host> { server_name <name> }"
+var serverUsage = "server <url|host>…, or " + blockUsage("server <url|host>", "server_name <name>")
 
 // serverWords are the lines of a server's own block.
 func serverWords() words[caddyldap.Server] {
@@ -21,6 +21,9 @@ func serverWords() words[caddyldap.Server] {
 }
 
 func readServer(d *directory, l line) error {
+	if err := checkSpaces(l.args); err != nil {
+		return err
+	}
 	for _, arg := range l.args {
 		if err := d.addServer(arg); err != nil {
 			return err

@@ -23,6 +23,9 @@ func (a *handler) readDirectories(l line, app *caddyldap.App) error {
 		a.Directory = &a.own.Directory
 		a.site = []*caddyldap.Directory{a.Directory}
 	}
+	if err := checkSpaces(l.args); err != nil {
+		return err
+	}
 	for _, arg := range l.args {
 		if isURL(arg) != (a.own != nil) && arg.Text != "," {
 			return errorAt(arg, "a NAME and a URL side by side: write %s", siteUsage)
@@ -40,6 +43,9 @@ func isURL(arg caddyfile.Token) bool { return strings.Contains(arg.Text, "://") 
 func (a *handler) readDirectory(arg caddyfile.Token, app *caddyldap.App) error {
 	if a.own != nil {
 		return a.own.addServer(arg)
+	}
+	if len(app.Directories) == 0 {
+		return errorAt(arg, "no directory is named %s, for there is no global block ldap: write %s%s", short(arg.Text), blockUsage("ldap "+short(arg.Text), "server <url>…"), hint(arg.Text, app))
 	}
 	named, err := app.Directory(arg.Text)
 	if err != nil {

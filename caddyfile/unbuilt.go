@@ -7,7 +7,7 @@ package caddyfile
 func unbuilt(in string) []string {
 	switch in {
 	case "ldap", "directory":
-		return []string{"discover", "group"}
+		return []string{"discover"}
 	case "verify":
 		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
 	case "windows_auth":

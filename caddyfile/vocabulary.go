@@ -12,6 +12,7 @@ func Words() []string {
 	all = append(all, within("service_account", accountWords())...)
 	all = append(all, within("tls", tlsWords())...)
 	all = append(all, within("user", userWords())...)
+	all = append(all, within("group", groupWords())...)
 	all = append(all, within("cache", cacheWords())...)
 	all = append(all, within("pool", poolWords())...)
 	all = append(all, within("timeout", timeoutWords())...)

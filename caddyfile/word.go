@@ -3,6 +3,7 @@ package caddyfile
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
@@ -22,6 +23,15 @@ type word[T any] struct {
 	block, needsBlock bool
 	// parse fills in what the line says.
 	parse func(*T, line) error
+}
+
+// blockUsage is how a block is written: Caddy takes none on one line.
+func blockUsage(word string, lines ...string) string {
+	each := ""
+	if len(lines) > 1 {
+		each = "each "
+	}
+	return word + " { … } with " + strings.Join(lines, ", ") + " " + each + "on a line of its own"
 }
 
 // list is the words in alphabetical order.

@@ -28,6 +28,7 @@ type reading struct {
 	details bool     // more is shown than the default
 	names   []string // read of whoever is in a security context
 	account []string // read of an account that is looked up
+	groups  []string // read of groups
 	print   string   // tells what two configurations find out of an account apart
 }
 
@@ -41,13 +42,14 @@ func (d *Directory) setReading() {
 	if !d.reading.details {
 		d.reading.shown = defaultAttributes
 	}
+	d.reading.groups = withName(slices.Clip(groupAttributes), d.groupNames(true))
 	d.reading.settle(d.mapping.attributes())
 	d.setPrint()
 }
 
 func (r *reading) settle(mapped []string) {
 	r.names, r.account = slices.Clip(nameAttributes), slices.Clip(accountAttributes)
-	for _, name := range slices.Concat(r.shown, mapped, r.login) {
+	for _, name := range slices.Concat(r.shown, mapped, r.login, r.groups) {
 		r.names, r.account = withName(r.names, name), withName(r.account, name)
 	}
 }

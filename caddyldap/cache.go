@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -74,6 +75,7 @@ type cache struct {
 	now     func() time.Time
 	entries *otter.Cache[cacheKey, known]
 	flights singleflight.Group
+	purged  atomic.Int64 // unix nanoseconds: what is older is of no use
 	*lookups
 }
 
@@ -93,9 +95,14 @@ func (c *cache) close() {
 	c.entries.StopAllGoroutines()
 }
 
+// serves reports whether an identity is young enough, and was not purged.
+func (c *cache) serves(id *identity.Identity, limit time.Duration) bool {
+	return c.now().Sub(id.At) <= limit && id.At.UnixNano() >= c.purged.Load()
+}
+
 // recall is an identity no older than limit, or nil.
 func (c *cache) recall(key cacheKey, limit time.Duration) *identity.Identity {
-	if e, ok := c.entries.GetIfPresent(key); ok && c.now().Sub(e.id.At) <= limit {
+	if e, ok := c.entries.GetIfPresent(key); ok && c.serves(e.id, limit) {
 		c.hits.Add(1)
 		return e.id
 	}
@@ -110,7 +117,7 @@ func (c *cache) recallContext(token []identity.SID, verifier, reading string, li
 	context := contextOf(token)
 	for _, sid := range token {
 		e, ok := c.entries.GetIfPresent(cacheKey{sid: sid, verifier: verifier, reading: reading})
-		if ok && e.context == context && c.now().Sub(e.id.At) <= limit {
+		if ok && e.context == context && c.serves(e.id, limit) {
 			c.hits.Add(1)
 			return e.id
 		}

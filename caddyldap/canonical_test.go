@@ -25,7 +25,7 @@ func TestUIDOfAnother(t *testing.T) {
 // whoever may write its cn has added, in whatever order it comes.
 func TestNameOfAGroup(t *testing.T) {
 	e := entryOf("cn=choir,ou=groups,dc=x", map[string][]string{"cn": {"admins", "choir"}})
-	if got := (knownDomain{}).group(identity.SID{}, e); got.Name != "choir" {
+	if got := (knownDomain{}).group(identity.SID{}, e, "cn"); got.Name != "choir" {
 		t.Errorf("got %q, want choir", got.Name)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh *identity.Identity) (*identity.Identity, error) {
 	var well []identity.SID
 	for _, g := range old.Groups() {
-		if g.Name == "" && !g.SID.IsOfDomain() && g.SID.Domain() != identity.SIDBuiltin && !fresh.InSID(g.SID) {
+		if g.Name == "" && !g.SID.IsZero() && !g.SID.IsOfDomain() && g.SID.Domain() != identity.SIDBuiltin && !fresh.InSID(g.SID) {
 			well = append(well, g.SID)
 		}
 	}
@@ -24,6 +24,9 @@ func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh
 		return fresh, nil
 	}
 	above, err := d.groupsAbove(ctx, c, root, well, fresh.SID)
+	if err == nil {
+		above, err = d.counted(ctx, d.newGroupSearch(c, root, fresh.DN), above)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +46,7 @@ func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh
 // by memberOf, one read a group: there are few, and a search for members of
 // such a principal takes a controller ten times as long.
 func (d *Directory) groupsAbove(ctx context.Context, c *conn, root rootDSE, list []identity.SID, self identity.SID) ([]identity.Group, error) {
-	attributes := append([]string{"memberOf"}, groupAttributes...)
+	attributes := append([]string{"memberOf"}, d.reading.groups...)
 	principals, err := bySIDs(ctx, c, root.base, list, attributes)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 // changes nothing and may be called before the directory is provisioned.
 func (d *Directory) CheckStatic() error {
 	for _, check := range [...]func() error{
-		d.checkServers, d.checkNames, d.checkBases, d.CheckBindAs, d.checkUser, d.checkAttributes, d.checkMap, d.checkServiceAccount, d.checkTimeout, d.checkPool, d.checkCache, d.checkVerifiers,
+		d.checkServers, d.checkNames, d.checkBases, d.CheckBindAs, d.checkUser, d.checkGroup, d.checkAttributes, d.checkMap, d.checkServiceAccount, d.checkTimeout, d.checkPool, d.checkCache, d.checkVerifiers,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -54,6 +54,11 @@ type groupSearch struct {
 	ad      bool
 	account string // its DN
 	bases   []groupBase
+	read    []string // attributes of groups
+}
+
+func (d *Directory) newGroupSearch(c *conn, root rootDSE, account string) *groupSearch {
+	return &groupSearch{conn: c, ad: root.ad, account: account, bases: d.groupBases(root, account), read: d.reading.groups}
 }
 
 // all searches each of the bases. One that whoever searches may not see answers
@@ -80,7 +85,7 @@ func (s *groupSearch) all(ctx context.Context, filter string, attributes ...stri
 // none: directories let people write there, as for an address book, and whoever
 // may make a group of any name is in every group.
 func (s *groupSearch) groups(ctx context.Context, filter string) ([]*ldap.Entry, error) {
-	entries, err := s.all(ctx, filter, groupAttributes...)
+	entries, err := s.all(ctx, filter, s.read...)
 	if errors.Is(err, errLimit) {
 		return nil, tooManyGroups()
 	}

@@ -36,6 +36,8 @@ type Directory struct {
 	BindAs *BindAs `json:"bind_as,omitempty"`
 	// How accounts are found.
 	User *User `json:"user,omitempty"`
+	// Which groups count, and by what they are called.
+	Group *Group `json:"group,omitempty"`
 	// LDAP attributes that become {http.auth.user.attr.NAME}. Default:
 	// displayName, mail.
 	Attributes []string `json:"attributes,omitempty"`

@@ -93,7 +93,7 @@ func (x *examination) rights(ctx context.Context, c *conn, root rootDSE) {
 		x.fault("rights", diagnose(c.server, searching, err))
 		return
 	case e == nil:
-		x.tell(Observation{Faulty, "rights", "no account is to be seen under base_dn", "mend base_dn or user { filter … }, or let the service account read users"})
+		x.tell(Observation{Faulty, "rights", "no account is to be seen under base_dn", "mend base_dn or the filter of user, or let the service account read users"})
 		return
 	case !root.ad:
 		x.well("rights", "accounts can be read, such as %s", e.DN)

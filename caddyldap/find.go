@@ -71,8 +71,8 @@ func (d *Directory) foretell(ctx context.Context, c *conn, root rootDSE, entry *
 		return nil, err
 	}
 	id, err := d.identify(ctx, c, root, person{entry: entry, sid: sid}, "lookup")
-	if err != nil || sid.IsZero() {
-		return id, err
+	if err != nil || sid.IsZero() || !d.Nested() {
+		return id, err // no token counts there
 	}
 	return d.carry(ctx, c, root, everybody, id)
 }

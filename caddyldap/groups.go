@@ -20,6 +20,18 @@ const inChain = "1.2.840.113556.1.4.1941"
 // the one who asks may not see otherwise: those without a name, and those of
 // other domains.
 func (d *Directory) groups(ctx context.Context, c *conn, root rootDSE, p person) (groups []identity.Group, byToken bool, err error) {
+	if groups, byToken, err = d.memberships(ctx, c, root, p); err != nil {
+		return nil, false, err
+	}
+	groups, err = d.counted(ctx, d.newGroupSearch(c, root, p.entry.DN), groups)
+	return groups, byToken, err
+}
+
+func (d *Directory) memberships(ctx context.Context, c *conn, root rootDSE, p person) (groups []identity.Group, byToken bool, err error) {
+	if !d.Nested() {
+		groups, err = d.groupsByWalk(ctx, c, root, p)
+		return groups, false, err
+	}
 	if p.whole {
 		return p.groups, true, nil
 	}
@@ -69,7 +81,7 @@ func (d *Directory) groupsByToken(ctx context.Context, c *conn, root rootDSE, p 
 	if err != nil || len(token) == 0 {
 		return nil, err
 	}
-	entries, err := bySIDs(ctx, c, root.base, token, groupAttributes)
+	entries, err := bySIDs(ctx, c, root.base, token, d.reading.groups)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +94,7 @@ func (d *Directory) groupsByToken(ctx context.Context, c *conn, root rootDSE, p 
 func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p person) (groups []identity.Group, whole bool, err error) {
 	members := []string{p.entry.DN}
 	found := make(map[string]*ldap.Entry)
-	primary, err := primaryGroup(ctx, c, root, p)
+	primary, err := d.primaryGroup(ctx, c, root, p)
 	if err != nil {
 		return nil, false, err
 	}
@@ -92,7 +104,7 @@ func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p 
 	}
 	for _, dn := range members {
 		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree,
-			"(member:"+inChain+":="+ldap.EscapeFilter(dn)+")", maxGroups, groupAttributes...)
+			"(member:"+inChain+":="+ldap.EscapeFilter(dn)+")", maxGroups, d.reading.groups...)
 		if err != nil {
 			return nil, false, err
 		}
@@ -109,7 +121,7 @@ func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p 
 
 // primaryGroup is the one group that no member attribute shows, [MS-ADTS]
 // 3.1.1.4.5.19: the account's domain and its primaryGroupID.
-func primaryGroup(ctx context.Context, c *conn, root rootDSE, p person) (*ldap.Entry, error) {
+func (d *Directory) primaryGroup(ctx context.Context, c *conn, root rootDSE, p person) (*ldap.Entry, error) {
 	rid, err := strconv.ParseUint(value(p.entry, "primaryGroupID"), 10, 32)
 	domain := p.sid.Domain()
 	if err != nil || domain.IsZero() {
@@ -121,7 +133,7 @@ func primaryGroup(ctx context.Context, c *conn, root rootDSE, p person) (*ldap.E
 	if err != nil {
 		return nil, nil
 	}
-	entries, err := bySIDs(ctx, c, root.base, []identity.SID{sid}, groupAttributes)
+	entries, err := bySIDs(ctx, c, root.base, []identity.SID{sid}, d.reading.groups)
 	return entries[sid], err
 }
 
@@ -135,7 +147,7 @@ func (d *Directory) groupsOf(list []identity.SID, self identity.SID, entries map
 		if sid == self || e != nil && isAccount(e) {
 			continue
 		}
-		groups = append(groups, k.group(sid, e))
+		groups = append(groups, k.group(sid, e, d.groupNames(!sid.IsZero())))
 	}
 	return sorted(groups)
 }
@@ -151,7 +163,7 @@ func (d *Directory) fromEntries(found map[string]*ldap.Entry, self identity.SID)
 		if err != nil {
 			return nil, err
 		}
-		groups = append(groups, k.group(sid, e))
+		groups = append(groups, k.group(sid, e, d.groupNames(!sid.IsZero())))
 	}
 	return sorted(groups), nil
 }
@@ -167,19 +179,15 @@ func isSecurityGroup(e *ldap.Entry) bool {
 	return err == nil && uint32(bits)&0x80000000 != 0 // GROUP_TYPE_SECURITY_ENABLED, [MS-ADTS] 2.2.12
 }
 
-// group names a group. A foreign security principal is an entry without a name:
-// its SID says all.
-func (k knownDomain) group(sid identity.SID, e *ldap.Entry) identity.Group {
+// group names a group by one of its attributes. A foreign security principal is
+// an entry without a name: its SID says all.
+func (k knownDomain) group(sid identity.SID, e *ldap.Entry, attribute string) identity.Group {
 	g := identity.Group{SID: sid, Domain: k.domainOf(sid)}
 	if e == nil {
 		return g
 	}
-	if sid.IsZero() {
-		g.Name = oneValue(e, "cn") // the one that its DN vouches for, whatever was added
-	} else {
-		g.Name = value(e, "sAMAccountName")
-	}
-	if g.Name != "" {
+	// The value that its DN vouches for, whatever was added.
+	if g.Name = oneValue(e, attribute); g.Name != "" {
 		g.DN = e.DN
 	}
 	return g

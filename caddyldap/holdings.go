@@ -21,6 +21,7 @@ import (
 // and domain. The first configuration's Directory made them; its settings are
 // those of all that share them.
 type holdings struct {
+	name    string
 	servers *servers
 	service *service // nil without a service account
 	cache   *cache
@@ -95,7 +96,7 @@ func (s *shelf) find(print [sha256.Size]byte, roots *x509.CertPool) place {
 }
 
 func (d *Directory) newHoldings(config *tls.Config) (*holdings, error) {
-	h := &holdings{roots: config.RootCAs, maker: d.logger}
+	h := &holdings{name: d.name, roots: config.RootCAs, maker: d.logger}
 	h.life, h.end = context.WithCancel(context.Background())
 	d.holdings = h
 	h.servers = d.newServers(config)

@@ -92,7 +92,7 @@ func (d *Directory) Paths(ctx context.Context, p *identity.Principal, other *ide
 		}
 		f := &follower{
 			Paths: paths, directory: d,
-			search: &groupSearch{conn: c, ad: root.ad, account: account.entry.DN, bases: d.groupBases(root, account.entry.DN)},
+			search: d.newGroupSearch(c, root, account.entry.DN),
 		}
 		return f.all(ctx, c, root, account, token)
 	})
@@ -112,7 +112,7 @@ type follower struct {
 
 func (f *follower) all(ctx context.Context, c *conn, root rootDSE, account person, token []identity.SID) error {
 	level, err := f.first(ctx, c, root, account)
-	if err != nil {
+	if err != nil || !f.directory.Nested() {
 		return err
 	}
 	if err := f.climb(ctx, level); err != nil || !root.ad {
@@ -128,7 +128,7 @@ func (f *follower) all(ctx context.Context, c *conn, root rootDSE, account perso
 // first are the groups that the account is in by itself.
 func (f *follower) first(ctx context.Context, c *conn, root rootDSE, account person) ([]string, error) {
 	var level []string
-	primary, err := primaryGroup(ctx, c, root, account)
+	primary, err := f.directory.primaryGroup(ctx, c, root, account)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (f *follower) byToken(ctx context.Context, c *conn, root rootDSE, token []i
 	well := slices.DeleteFunc(slices.Clone(token), func(sid identity.SID) bool {
 		return sid.IsOfDomain() || sid.Domain() == identity.SIDBuiltin
 	})
-	principals, err := bySIDs(ctx, c, root.base, well, append([]string{"memberOf"}, groupAttributes...))
+	principals, err := bySIDs(ctx, c, root.base, well, append([]string{"memberOf"}, f.directory.reading.groups...))
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (f *follower) byToken(ctx context.Context, c *conn, root rootDSE, token []i
 			continue
 		}
 		for _, dn := range principals[sid].GetEqualFoldAttributeValues("memberOf") {
-			e, err := c.entry(ctx, dn, groupAttributes...)
+			e, err := c.entry(ctx, dn, f.directory.reading.groups...)
 			if err != nil {
 				return nil, err
 			}
@@ -200,7 +200,7 @@ func (f *follower) note(entries []*ldap.Entry, start PathStart, below string) []
 			return fresh
 		}
 		sid, _ := sidOf(e)
-		f.steps[identity.Fold(e.DN)] = step{name: knownDomain{}.group(sid, e).Name, start: start, below: below}
+		f.steps[identity.Fold(e.DN)] = step{name: knownDomain{}.group(sid, e, f.directory.groupNames(!sid.IsZero())).Name, start: start, below: below}
 		fresh = append(fresh, e.DN)
 	}
 	return fresh

@@ -128,18 +128,22 @@ func (d *Directory) presence(ctx context.Context, c *conn, root rootDSE, g polic
 // ruledEntries are the groups that a name in a rule may mean.
 func (d *Directory) ruledEntries(ctx context.Context, c *conn, root rootDSE, g policy.NamedGroup) ([]*ldap.Entry, error) {
 	if g.DN != "" {
-		e, err := c.entry(ctx, g.DN, groupAttributes...)
+		e, err := c.entry(ctx, g.DN, d.reading.groups...)
 		if err != nil && isResult(err) && !overloaded(err) || e == nil {
 			return nil, nil // no such place in this directory
 		}
 		return []*ldap.Entry{e}, err
 	}
-	filter := "(&(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))(cn=" + ldap.EscapeFilter(g.Name) + "))"
+	filter := "(&(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))("
 	if root.ad {
-		filter = "(&(objectClass=group)(sAMAccountName=" + ldap.EscapeFilter(g.Name) + "))"
+		filter = "(&(objectClass=group)("
 	}
-	everywhere := &groupSearch{conn: c, ad: root.ad, bases: d.groupBases(root, "")}
-	return everywhere.all(ctx, filter, groupAttributes...)
+	filter += d.groupNames(root.ad) + "=" + ldap.EscapeFilter(g.Name) + ")"
+	if d.Group != nil {
+		filter += d.Group.Filter
+	}
+	filter += ")"
+	return d.newGroupSearch(c, root, "").all(ctx, filter, d.reading.groups...)
 }
 
 // means reports whether the domain before a name, where there is one, is that of

@@ -29,9 +29,9 @@ var errTooManyGroups = errors.New("more groups than the walk takes")
 // again, so a cycle ends.
 func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p person) ([]identity.Group, error) {
 	found := make(map[string]*ldap.Entry)
-	search := &groupSearch{conn: c, ad: root.ad, account: p.entry.DN, bases: d.groupBases(root, p.entry.DN)}
+	search := d.newGroupSearch(c, root, p.entry.DN)
 	level := []string{p.entry.DN}
-	primary, err := primaryGroup(ctx, c, root, p)
+	primary, err := d.primaryGroup(ctx, c, root, p)
 	if err != nil {
 		return nil, err
 	}
@@ -43,19 +43,31 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 	if err != nil {
 		return nil, err
 	}
-	level = append(level, posix...)
+	if level = append(level, posix...); !d.Nested() {
+		level = level[:1] // the account alone
+	}
 	for range maxLevels {
 		if level, err = search.parents(ctx, level, found); err != nil {
 			return nil, err
 		}
-		if len(level) == 0 {
-			return d.fromEntries(found, p.sid)
+		if len(level) == 0 || !d.Nested() {
+			return d.walked(ctx, c, p, found)
 		}
 	}
 	return nil, &identity.Error{
 		Kind: identity.KindInternal, Err: fmt.Errorf("groups nested deeper than %d", maxLevels),
 		Hint: "nest groups less deeply",
 	}
+}
+
+// walked makes groups of what a walk has found.
+func (d *Directory) walked(ctx context.Context, c *conn, p person, found map[string]*ldap.Entry) ([]identity.Group, error) {
+	groups, err := d.fromEntries(found, p.sid)
+	if err != nil {
+		return nil, err
+	}
+	hidden, err := unseen(ctx, c, p, found)
+	return append(hidden, groups...), err
 }
 
 // parents finds the groups of which one of the members is a member, adds them

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"go.uber.org/zap"
 )
 
@@ -13,11 +14,15 @@ func (d *Directory) warn() {
 	d.giveaways(func(word, hint string) {
 		d.logger.Warn("the configuration gives protection away", zap.String("word", word), zap.String("hint", hint))
 	})
+	for _, s := range d.Server {
+		d.warnPort(s.URL)
+	}
 }
 
+// giveaways are the words that give protection away.
 func (d *Directory) giveaways(say func(word, hint string)) {
 	if d.TLS != nil && d.TLS.InsecureSkipVerify {
-		say("insecure_skip_verify", "anybody on the way can pose as the controller, read passwords and let himself in; write tls { trust_pool … }")
+		say("insecure_skip_verify", "anybody on the way can pose as the controller, read passwords and let himself in; write trust_pool into the block tls instead")
 	}
 	if d.InsecurePlaintext {
 		say("insecure_plaintext", "anybody on the way reads passwords and can let himself in; write ldaps:// or starttls. Controllers that want LDAP signing refuse such log-ins")
@@ -25,6 +30,25 @@ func (d *Directory) giveaways(say func(word, hint string)) {
 	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" && !strings.Contains(d.ServiceAccount.Secret, "{") {
 		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
 	}
+}
+
+// warnPort warns of a server whose port is that of the other scheme. It is no
+// error: a server may listen where it likes.
+func (d *Directory) warnPort(raw string) {
+	u, err := ParseServer(raw)
+	if err != nil {
+		return
+	}
+	var hint string
+	switch {
+	case u.TLS && u.Port == ldap.DefaultLdapPort:
+		hint = "ldaps:// is TLS from the first byte, mostly on 636; 389 mostly waits for plain LDAP: leave the port out, or write ldap:// and starttls"
+	case !u.TLS && u.Port == ldap.DefaultLdapsPort:
+		hint = "ldap:// begins without TLS, mostly on 389; 636 mostly waits for TLS: write ldaps://, and no starttls"
+	default:
+		return
+	}
+	d.logger.Warn("the port of a server is the usual one of the other scheme", zap.String("server", raw), zap.String("hint", hint))
 }
 
 // warnOfNames says, once the servers are known, that without a service account

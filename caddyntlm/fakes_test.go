@@ -25,6 +25,7 @@ type fakeDirectory struct {
 	open      map[*fakeExchange]bool
 	at        func() time.Time
 	fresh     time.Duration
+	purged    time.Time
 
 	start   func(ctx context.Context) error // before a Type 2 is given
 	finish  func(ctx context.Context) error // before a Type 3 is looked at
@@ -65,6 +66,7 @@ func (d *fakeDirectory) checkClosed(t testing.TB) {
 
 func (d *fakeDirectory) Name() string                    { return d.name }
 func (d *fakeDirectory) Key() string                     { return "key of " + d.name }
+func (d *fakeDirectory) Purged() time.Time               { return d.purged }
 func (d *fakeDirectory) Accepts(name identity.Name) bool { return d.accepts(name) }
 func (d *fakeDirectory) Freshness() (fresh, stale time.Duration) {
 	return d.fresh, 15 * time.Minute

@@ -25,6 +25,8 @@ type directory interface {
 	// PasswordVerifier and NTLMVerifier are nil where no verifier serves.
 	PasswordVerifier() identity.PasswordVerifier
 	NTLMVerifier() identity.NTLMVerifier
+	// Purged is when all identities were purged: older ones are looked up again.
+	Purged() time.Time
 	// Accepts reports whether a typed name may be one of its accounts.
 	Accepts(identity.Name) bool
 	// Freshness is how old an identity may be when it is used, and how old
@@ -85,6 +87,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	}
 	h.server = server
 	h.makeRoom(server)
+	h.warnPlain()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
 	if slices.Contains(h.offered, schemeNegotiate) {

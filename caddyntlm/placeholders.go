@@ -2,6 +2,8 @@ package caddyntlm
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,6 +17,45 @@ const answerVar = "windows_auth"
 
 // placeholderPrefix is the beginning of every placeholder about the user.
 const placeholderPrefix = "http.auth.user."
+
+// questions are the placeholders about a user who is logged in, by what follows
+// the prefix; attributes are asked for by name besides.
+var questions = map[string]func(*visit) string{
+	"id":           func(v *visit) string { return v.name },
+	"sam":          func(v *visit) string { return v.id.SAM },
+	"domain":       func(v *visit) string { return v.id.Domain },
+	"logon":        func(v *visit) string { return v.id.Logon() },
+	"upn":          func(v *visit) string { return v.id.UPN },
+	"dn":           func(v *visit) string { return v.id.DN },
+	"sid":          func(v *visit) string { return v.id.SID.String() },
+	"display_name": func(v *visit) string { return v.id.DisplayName },
+	"mail":         func(v *visit) string { return v.id.Mail },
+	"groups":       (*visit).groups,
+	"roles":        func(v *visit) string { return strings.Join(v.id.Roles(), ",") },
+	"scheme":       func(v *visit) string { return v.scheme.String() },
+	"verifier":     func(v *visit) string { return v.id.Verifier },
+	"rule":         func(v *visit) string { return v.rule },
+}
+
+// UnknownPlaceholders lists the placeholders in a text that are written as one
+// about the user, and are none, without their prefix http.auth.user.
+func UnknownPlaceholders(text string) []string {
+	var unknown []string
+	_, _ = caddy.NewEmptyReplacer().ReplaceFunc(text, func(key string, _ any) (any, error) {
+		if strings.HasPrefix(key, placeholderPrefix) && !isPlaceholder(key) {
+			unknown = append(unknown, strings.TrimPrefix(key, placeholderPrefix))
+		}
+		return nil, nil
+	})
+	return unknown
+}
+
+// Placeholders lists those about the user, without their prefix.
+func Placeholders() []string {
+	known := append(slices.Collect(maps.Keys(questions)), attributePrefix+"NAME")
+	slices.Sort(known)
+	return known
+}
 
 // answerOf is the visit that let a request in, or nil.
 func answerOf(ctx context.Context) *visit {
@@ -80,35 +121,8 @@ func (v *visit) placeholder(key string) (any, bool) {
 	if v.id == nil {
 		return "", true // let in without an identity
 	}
-	switch word {
-	case "id":
-		return v.name, true
-	case "sam":
-		return v.id.SAM, true
-	case "domain":
-		return v.id.Domain, true
-	case "logon":
-		return v.id.Logon(), true
-	case "upn":
-		return v.id.UPN, true
-	case "dn":
-		return v.id.DN, true
-	case "sid":
-		return v.id.SID.String(), true
-	case "display_name":
-		return v.id.DisplayName, true
-	case "mail":
-		return v.id.Mail, true
-	case "groups":
-		return v.groups(), true
-	case "roles":
-		return strings.Join(v.id.Roles(), ","), true
-	case "scheme":
-		return v.scheme.String(), true
-	case "verifier":
-		return v.id.Verifier, true
-	case "rule":
-		return v.rule, true
+	if answer, ok := questions[word]; ok {
+		return answer(v), true
 	}
 	if name, ok := strings.CutPrefix(word, attributePrefix); ok {
 		values, known := v.id.Attribute(name)

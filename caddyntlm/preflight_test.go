@@ -150,7 +150,7 @@ func TestPlaceholdersOfPreflight(t *testing.T) {
 func TestPreflightWithoutDoor(t *testing.T) {
 	d := loadRoutes(t, "", `{"match": [{"path": ["/door"]}], "terminal": true, "handle": [
 		{"handler": "test_door", "insecure_basic": true, "allow_preflight": true}, {"handler": "require", "rule": {"valid_user": true}}, {"handler": "test_tell_name"}]},
-		{"handle": [{"handler": "require", "rule": {"valid_user": true}}]}`)
+		{"handle": [{"handler": "require", "rule": {"valid_user": true}}, {"handler": "test_tell_name"}]}`)
 	c := d.dial(t)
 	c.send("OPTIONS", "/door", "", preflight...)
 	c.receive("OPTIONS").wantUser(t, "")

@@ -12,12 +12,12 @@ var errRetryLater = errors.New("no controller answered a moment ago")
 // age is how old what is known about the user is.
 func (v *visit) age() time.Duration { return v.start.Sub(v.id.At) }
 
-// keepCurrent renews a remembered identity that is no longer fresh. While no
+// keepCurrent renews a remembered identity that is no longer fresh, or was purged. While no
 // controller answers it goes on being used until it is stale.
 func (v *visit) keepCurrent() error {
 	age := v.age()
 	fresh, stale := v.from.Freshness()
-	if age <= fresh {
+	if age <= fresh && !v.id.At.Before(v.from.Purged()) {
 		return nil
 	}
 	err := v.renew()

@@ -48,6 +48,26 @@ func TestFreshIdentityAsksNobody(t *testing.T) {
 	}
 }
 
+// A34: what was purged is looked up again before it is used, however young.
+func TestPurgedIdentityIsRenewed(t *testing.T) {
+	d, clock := newClockDoor(t, policy.Rule{Group: []string{"HR"}})
+	c := d.dial(t)
+	c.login("alice", "secret-a").wantUser(t, "alice")
+	d.dir.groups["alice"] = nil
+	clock.advance(time.Second)
+	c.get().wantUser(t, "alice")
+	d.dir.purged = clock.now()
+	c.get().want(t, 403)
+	d.dir.groups["alice"] = []string{"HR"}
+	clock.advance(6 * time.Second)
+	c.get().wantUser(t, "alice")
+	asked := d.dir.refreshed.Load()
+	c.get().wantUser(t, "alice")
+	if got := d.dir.refreshed.Load() - asked; got != 0 {
+		t.Errorf("got %d refreshes of what is newer than the purge, want 0", got)
+	}
+}
+
 func TestCannotRefresh(t *testing.T) {
 	d, clock := newClockDoor(t, policy.Rule{ValidUser: true})
 	d.refreshFails(identity.KindCannotRefresh)

@@ -34,12 +34,15 @@ func (*Require) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision compiles the rule.
+// Provision compiles the rule and sees to it that it can be asked.
 func (q *Require) Provision(ctx caddy.Context) error {
 	q.log = ctx.Logger()
 	var err error
 	if q.rule, err = policy.Compile(q.Rule); err != nil {
 		return fmt.Errorf("require: %w", err)
+	}
+	if err := q.checkReached(ctx); err != nil {
+		return err
 	}
 	return want(ctx, caddyldap.WantsOf(q.Rule))
 }

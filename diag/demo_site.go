@@ -25,20 +25,29 @@ var demoErrorPage string
 // demoCaddyfile writes the demo's configuration: the words of any site, over
 // the directory in this process.
 func demoCaddyfile(address *net.TCPAddr, directory *demodir.Server) ([]byte, error) {
-	t, err := template.New("demo").Delims("[[", "]]").Option("missingkey=error").Parse(demoTemplate)
+	errorPage, err := fill(demoErrorPage, map[string]any{"Users": directory.Users()})
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	err = t.Execute(&b, map[string]any{
+	return fill(demoTemplate, map[string]any{
 		"LDAPS":     directory.LDAPS(),
 		"BaseDN":    directory.BaseDN(),
 		"CA":        base64.StdEncoding.EncodeToString(directory.CA().Raw),
 		"Host":      address.IP.String(),
 		"Port":      address.Port,
 		"Page":      demoPage,
-		"ErrorPage": demoErrorPage,
+		"ErrorPage": string(errorPage),
 	})
+}
+
+// fill fills in what stands in double square brackets; braces are Caddy's.
+func fill(text string, values map[string]any) ([]byte, error) {
+	t, err := template.New("demo").Delims("[[", "]]").Option("missingkey=error").Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, values)
 	return b.Bytes(), err
 }
 

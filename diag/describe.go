@@ -22,6 +22,10 @@ func describe(out io.Writer, id *identity.Identity, paths *caddyldap.Paths) {
 		}
 	}
 	for _, g := range id.Groups() {
+		if g.Name == "" && g.SID.IsZero() {
+			fmt.Fprintln(out, "  group      one or more that could not be read")
+			continue
+		}
 		text := g.SID.String()
 		if g.Name != "" {
 			text = strings.TrimSpace(fmt.Sprintf("%s  %s  %s", g.Name, g.DN, text))

@@ -35,7 +35,7 @@ func missing(d *caddyldap.Directory, names []policy.NamedGroup, found []caddylda
 	for i, name := range names {
 		switch found[i] {
 		case caddyldap.GroupAbsent:
-			lines = append(lines, fmt.Sprintf("there is no group %s in %s, or whoever searches may not see it", name.Text, d.Name()))
+			lines = append(lines, fmt.Sprintf("there is no group %s in %s, or whoever searches may not see it, or the filter of group leaves it out", name.Text, d.Name()))
 		case caddyldap.GroupDistribution:
 			lines = append(lines, fmt.Sprintf("%s is a distribution group of %s, which is in no access token: make it a security group", name.Text, d.Name()))
 		case caddyldap.GroupPresent:

@@ -14,7 +14,7 @@ func (g *judgement) judge(where string, rule policy.Rule) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
 	}
-	finding := compiled.Explain(g.id, g.scope, g.loggedIn)
+	finding := compiled.Explain(g.id, g.scope, g.whole)
 	tell(g.out, &finding, 1)
 	g.noteGroups(g.ctx, rule)
 	switch finding.Verdict {
@@ -65,7 +65,7 @@ func (g *judgement) member(matcher string, raw json.RawMessage) (truth, error) {
 	if err != nil {
 		return isNo, fmt.Errorf("%s: %w", matcher, err)
 	}
-	finding := compiled.Explain(g.id, g.scope, g.loggedIn)
+	finding := compiled.Explain(g.id, g.scope, g.whole)
 	if finding.Verdict == policy.Unseen {
 		return isOpen, nil
 	}

@@ -32,6 +32,7 @@ type judgement struct {
 	id       *identity.Identity
 	from     *caddyldap.Directory
 	loggedIn bool
+	whole    bool // the identity is that of a log-in
 	scope    policy.Scope
 	presumed string // matchers that were taken to fit, on the way to a rule
 	refusal  error
@@ -179,6 +180,7 @@ func (g *judgement) identify(directories []*caddyldap.Directory) error {
 		return g.stranger(r.err)
 	}
 	g.id, g.loggedIn = r.id, r.loggedIn
+	g.whole = r.loggedIn || !g.from.Nested() // where nothing is nested no token counts
 	how := "was looked up with the service account: the password was not asked for"
 	if g.loggedIn {
 		how = "has logged in"

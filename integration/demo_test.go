@@ -117,6 +117,12 @@ func TestDemo(t *testing.T) {
 			}
 		}
 	}
+	stranger := curl(t, d.Site+"/")
+	for _, shown := range []string{"curl --ntlm -u 'alice:Secr3t-alice' " + d.Site + "/<", "<td>mustchange</td><td>Secr3t-mustchange</td>", "<td>zoë</td>", "the controller hangs up"} {
+		if stranger.Status != 401 || !strings.Contains(stranger.Body, shown) {
+			t.Errorf("a stranger got %d, without %s\n%s", stranger.Status, shown, stranger.Body)
+		}
+	}
 	pages := []struct {
 		user, path string
 		want       int

@@ -127,6 +127,10 @@ func TestExplain(t *testing.T) {
 		"no configuration":       {"/nowhere", verdict{"alice", "", 2, "no such file|hint: "}},
 		"no user":                {looked, verdict{"", "", 2, "takes one user"}},
 		"no site":                {looked, verdict{"alice --site /x", "", 2, "is no host"}},
+		"nothing nested":         {configFile(t, ldapBlock(service+"\ngroup {\nnested off\n}")+explained), verdict{"alice --path /hr/y", "", 0, `a member of Web Users|does not  sid S-1-5-4|200: EXAMPLE\alice is let in`}},
+		"nested, and off":        {configFile(t, ldapBlock(service+"\ngroup {\nnested off\n}")+strings.ReplaceAll(explained, "attribute title Engineer", "user nobody")), verdict{"carol", "", 1, `does not  group "Web Users" "Nest A": no member`}},
+		"a group by everybody":   {configFile(t, ldapBlock(service)+strings.ReplaceAll(explained, "Nest A", "Pre-Windows 2000 Compatible Access")), verdict{"bob", "", 0, "a member of Pre-Windows 2000 Compatible Access"}},
+		"filtered out":           {configFile(t, ldapBlock(service+"\ngroup {\nfilter \"(!(cn=Pre-Windows 2000 Compatible Access))\"\n}")+strings.ReplaceAll(explained, "Nest A", "Pre-Windows 2000 Compatible Access")), verdict{"bob", "", 0, `does not  group "Web Users" "Pre-Windows 2000 Compatible Access": no member`}},
 		"a configuration broken": {configFile(t, "{\n\tldap EXAMPLE {\n\t\tsrever x\n\t}\n}\n"), verdict{"alice", "", 2, "error: |hint: caddy validate"}},
 		"no controller":          {configFile(t, "{\n\tldap EXAMPLE {\n\t\tserver ldaps://127.0.0.1:1\n\t\tservice_account EXAMPLE\\svc x\n\t}\n}\n"+explained), verdict{"alice", "", 2, "error: 503 Service Unavailable|nothing listens"}},
 	} {

@@ -150,9 +150,11 @@ func TestIdentityStaysWithItsConnection(t *testing.T) {
 	}
 }
 
-// TestRequireWithoutWindowsAuth is a configuration mistake, never a pass.
+// TestRequireWithoutWindowsAuth is a configuration mistake, never a pass, also
+// where it does not show when the configuration loads: windows_auth stands on
+// another path.
 func TestRequireWithoutWindowsAuth(t *testing.T) {
-	s := start(t, siteConfig{Body: "\trequire valid-user\n\trespond in\n"})
+	s := start(t, siteConfig{Body: "\twindows_auth /hr/* EXAMPLE\n\trequire valid-user\n\trespond in\n"})
 	if got := curl(t, s.HTTP+"/"); got.Status != 500 || got.Body == "in" {
 		t.Errorf("got %d %s, want 500", got.Status, got.Body)
 	}

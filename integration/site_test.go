@@ -44,6 +44,8 @@ type siteConfig struct {
 	Body string
 	// CA replaces the lab's authority.
 	CA string
+	// Admin is the address of Caddy's admin endpoint, off where it is empty.
+	Admin string
 	// Global is more among the global options.
 	Global string
 	// Extra is more at the top level: other sites.
@@ -59,7 +61,7 @@ func trusting(pemFile string) option {
 
 var siteTemplate = template.Must(template.New("site").Parse(`
 {
-	admin off
+	admin {{or .Admin "off"}}
 	persist_config off
 	auto_https off
 	log {
@@ -113,7 +115,7 @@ func start(t *testing.T, config siteConfig, options ...option) *site {
 	var text bytes.Buffer
 	if err := siteTemplate.Execute(&text, map[string]any{
 		"Log": s.logPath, "Servers": config.Servers, "CA": config.CA, "LDAP": config.LDAP,
-		"HTTPPort": httpPort, "HTTPSPort": httpsPort, "Body": config.Body, "Global": config.Global, "Extra": config.Extra, "Cert": cert, "Key": key,
+		"HTTPPort": httpPort, "HTTPSPort": httpsPort, "Body": config.Body, "Global": config.Global, "Admin": config.Admin, "Extra": config.Extra, "Cert": cert, "Key": key,
 	}); err != nil {
 		t.Fatal(err)
 	}

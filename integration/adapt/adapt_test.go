@@ -104,6 +104,11 @@ func validate(t *testing.T, config []byte) {
 
 func provision(t *testing.T, config []byte) error {
 	t.Helper()
+	return provisionWith(t, config, &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "ERROR"}}}})
+}
+
+func provisionWith(t *testing.T, config []byte, logging *caddy.Logging) error {
+	t.Helper()
 	t.Setenv("SVC_WEB_SECRET", secret)
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
@@ -111,21 +116,27 @@ func provision(t *testing.T, config []byte) error {
 	if err := caddy.StrictUnmarshalJSON(config, &parsed); err != nil {
 		return err
 	}
-	parsed.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "ERROR"}}}}
+	parsed.Logging = logging
 	return caddy.Validate(&parsed)
 }
 
+// Most mistakes show when the Caddyfile is adapted, at a line of it; those that
+// hang on the whole site when it is provisioned.
 func TestBad(t *testing.T) {
 	for _, file := range files(t, "bad/*.caddyfile") {
 		t.Run(file, func(t *testing.T) {
-			_, err := adapt(file, read(t, file))
+			config, err := adapt(file, read(t, file))
+			adapts := err == nil
+			if adapts {
+				err = provision(t, config)
+			}
 			if err == nil {
-				t.Fatal("adapts, and should not")
+				t.Fatal("adapts and provisions, and should not")
 			}
 			if _, only := err.(warning); only {
 				t.Fatal(err)
 			}
-			if !strings.Contains(err.Error(), ", at "+file+":") {
+			if !adapts && !strings.Contains(err.Error(), ", at "+file+":") {
 				t.Errorf("the error names no line: %v", err)
 			}
 			if strings.Contains(err.Error(), secret) {

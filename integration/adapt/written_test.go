@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -94,6 +95,37 @@ func TestPages(t *testing.T) {
 			if err == nil && f.bad {
 				t.Errorf("%s: adapts, and the page says it does not", f.place)
 			}
+		}
+	}
+}
+
+// oneLine finds a block with words in it on one line, which Caddy refuses; one
+// that holds nothing but … says no more than that a block is meant.
+var oneLine = regexp.MustCompile(`[a-z>] \{ [^…}]|[a-z>] \{ …[^}]* [^}]*[^ }]`)
+
+// Nobody is shown a block that Caddy would not take, neither in the text of a page
+// nor in an error.
+func TestBlocksHaveLines(t *testing.T) {
+	inline := regexp.MustCompile("`[^`\n]+`")
+	for _, file := range pages(t) {
+		for _, code := range inline.FindAll(read(t, file), -1) {
+			if oneLine.Match(code) {
+				t.Errorf("%s: %s", file, code)
+			}
+		}
+	}
+	for _, file := range files(t, "bad/*.err") {
+		if text := read(t, file); oneLine.Match(text) {
+			t.Errorf("%s: %s", file, text)
+		}
+	}
+	for text, want := range map[string]bool{
+		"tls { trust_pool file ca.pem }": true, "user { filter … }": true, "map { fallback <role>…, <attribute> <role>… }": true,
+		"require all { … none { … } }": true, "server <url> { server_name <name> }": true, "require all { … }": false,
+		"tls { … } with trust_pool <module> …, server_name <name>": false, "{http.auth.user.id}": false, "DC={user},DC=x": false,
+	} {
+		if got := oneLine.MatchString(text); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
 		}
 	}
 }

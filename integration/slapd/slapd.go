@@ -34,8 +34,9 @@ const (
 	Service         = "cn=svc-web,ou=services," + Base
 	ServicePassword = "Secr3t-svc-web"
 
-	admin         = "cn=admin," + Base
-	adminPassword = "Secr3t-admin"
+	// Admin may write.
+	Admin         = "cn=admin," + Base
+	AdminPassword = "Secr3t-admin"
 )
 
 // Server is a running slapd.
@@ -45,6 +46,7 @@ type Server struct {
 	// CA is the PEM file of the authority behind its certificate.
 	CA string
 
+	dir     string
 	process *exec.Cmd
 	ended   chan error
 }
@@ -55,7 +57,7 @@ func Start(dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{LDAPS: fmt.Sprintf("ldaps://127.0.0.1:%d", port), CA: filepath.Join(dir, "ca.pem")}
+	s := &Server{LDAPS: fmt.Sprintf("ldaps://127.0.0.1:%d", port), CA: filepath.Join(dir, "ca.pem"), dir: dir}
 	if err := writeCertificates(dir); err != nil {
 		return nil, err
 	}
@@ -67,53 +69,60 @@ func Start(dir string) (*Server, error) {
 	if err := writeConfig(dir); err != nil {
 		return nil, err
 	}
-	return s, s.run(dir)
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	if err := s.fill(); err != nil {
+		said, _ := os.ReadFile(s.log())
+		return nil, errors.Join(fmt.Errorf("%w\n%s", err, said), s.Close())
+	}
+	return s, nil
 }
 
-func (s *Server) run(dir string) error {
-	log, err := os.Create(filepath.Join(dir, "slapd.log"))
+func (s *Server) log() string { return filepath.Join(s.dir, "slapd.log") }
+
+// run starts the process and waits until it answers.
+func (s *Server) run() error {
+	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	// -d keeps it in the foreground, where it dies with us.
-	s.process = exec.Command("/usr/sbin/slapd", "-f", filepath.Join(dir, "slapd.conf"), "-h", s.LDAPS, "-d", "none")
+	s.process = exec.Command("/usr/sbin/slapd", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", s.LDAPS, "-d", "none")
 	s.process.Stdout, s.process.Stderr = log, log
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.process.Start(); err != nil {
 		return fmt.Errorf("starting slapd, which make deps installs: %w", err)
 	}
 	s.ended = make(chan error, 1)
-	go func() { s.ended <- s.process.Wait() }()
-	if err := s.fill(dir); err != nil {
-		said, _ := os.ReadFile(log.Name())
-		return errors.Join(fmt.Errorf("%w\n%s", err, said), s.Close())
-	}
-	return nil
-}
-
-// fill waits for the server and gives it its entries, by ldapadd: the memberOf
-// overlay sees what comes over the wire alone.
-func (s *Server) fill(dir string) error {
-	people, err := files.ReadFile("people.ldif")
-	if err != nil {
-		return err
-	}
+	process, ended := s.process, s.ended
+	go func() { ended <- process.Wait() }()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	address := strings.TrimPrefix(s.LDAPS, "ldaps://")
 	for {
 		nc, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err == nil {
-			_ = nc.Close()
-			break
+			return nc.Close()
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("slapd does not answer: %w", err)
+			return errors.Join(fmt.Errorf("slapd does not answer: %w", err), s.Close())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	add := exec.CommandContext(ctx, "ldapadd", "-x", "-H", s.LDAPS, "-D", admin, "-w", adminPassword)
+}
+
+// fill gives the server its entries, by ldapadd: the memberOf overlay sees what
+// comes over the wire alone.
+func (s *Server) fill() error {
+	people, err := files.ReadFile("people.ldif")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	add := exec.CommandContext(ctx, "ldapadd", "-x", "-H", s.LDAPS, "-D", Admin, "-w", AdminPassword)
 	add.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.CA)
 	add.Stdin = strings.NewReader(string(people))
 	if out, err := add.CombinedOutput(); err != nil {
@@ -121,6 +130,23 @@ func (s *Server) fill(dir string) error {
 	}
 	return nil
 }
+
+// Kill ends the server as a fault would, and Restart brings it back with its data.
+func (s *Server) Kill() error {
+	err := s.process.Process.Kill()
+	<-s.ended
+	s.ended <- nil
+	return err
+}
+
+// Restart runs a killed server again, at its address.
+func (s *Server) Restart() error { return s.run() }
+
+// Freeze lets the server accept and never answer, until Thaw.
+func (s *Server) Freeze() error { return s.process.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (s *Server) Thaw() error { return s.process.Process.Signal(syscall.SIGCONT) }
 
 // Close ends the server and waits for it.
 func (s *Server) Close() error {
@@ -147,7 +173,7 @@ func writeConfig(dir string) error {
 		return err
 	}
 	return errors.Join(text.Execute(file, map[string]string{
-		"Dir": dir, "Base": Base, "Teams": Teams, "Admin": admin, "AdminPassword": adminPassword, "Service": Service,
+		"Dir": dir, "Base": Base, "Teams": Teams, "Admin": Admin, "AdminPassword": AdminPassword, "Service": Service,
 	}), file.Close())
 }
 

@@ -61,7 +61,7 @@ func New(a Account, foldDN func(string) string) *Identity {
 	for _, g := range a.Groups {
 		switch domain := g.SID.Domain(); {
 		case g.Name != "":
-		case a.SID.IsZero(), domain == a.SID.Domain(), domain == SIDBuiltin:
+		case a.SID.IsZero(), g.SID.IsZero(), domain == a.SID.Domain(), domain == SIDBuiltin:
 			id.hidden = true // without SIDs every group is one of the directory's own
 		case g.SID.IsOfDomain():
 			id.foreign = true

@@ -79,14 +79,41 @@ func parseName(word, text string) (name, error) {
 		}
 		return name{form: dn, text: FoldDN(text)}, nil
 	}
-	if domain, user, ok := strings.Cut(text, `\`); ok {
-		if domain == "" || user == "" {
-			return name{}, fmt.Errorf(`%s %s: want DOMAIN\name`, word, text)
-		}
-		return name{form: inDomain, domain: identity.Fold(domain), text: identity.Fold(user)}, nil
+	if strings.Contains(text, `\`) {
+		return parseInDomain(word, text)
 	}
 	if word == "user" && strings.Contains(text, "@") {
 		return name{form: upn, text: identity.Fold(text)}, nil
+	}
+	return parseBare(word, text)
+}
+
+// parseInDomain takes DOMAIN\name. No name has a backslash, so a second one
+// was meant to escape the first, and would name nobody.
+func parseInDomain(word, text string) (name, error) {
+	domain, user, _ := strings.Cut(text, `\`)
+	one := domain + `\` + strings.TrimLeft(user, `\`)
+	switch {
+	case domain == "" || strings.Trim(user, `\`) == "":
+		return name{}, fmt.Errorf(`%s %s: want DOMAIN\name`, word, text)
+	case strings.Count(one, `\`) > 1:
+		return name{}, fmt.Errorf(`%s %s: one backslash stands between domain and name, and a name has none: want DOMAIN\name`, word, text)
+	case one != text:
+		return name{}, fmt.Errorf("%s %s: one backslash is enough, in quotes too: write %s", word, text, quoted(word, []string{one}))
+	}
+	return name{form: inDomain, domain: identity.Fold(domain), text: identity.Fold(user)}, nil
+}
+
+// parseBare takes a name alone. One with a slash is nearly always DOMAIN/name,
+// which would name nobody; who has such a name writes its domain too.
+func parseBare(word, text string) (name, error) {
+	domain, rest, slash := strings.Cut(text, "/")
+	if slash && (domain == "" || rest == "") {
+		return name{}, fmt.Errorf(`%s %s: want a name, or DOMAIN\name`, word, text)
+	}
+	if slash {
+		return name{}, fmt.Errorf(`%[1]s %[2]s: between domain and name stands a backslash: write %[3]s; a name that has a slash itself is written with its domain, DOMAIN\%[2]s`,
+			word, text, quoted(word, []string{domain + `\` + rest}))
 	}
 	return name{form: bare, text: identity.Fold(text)}, nil
 }

@@ -144,6 +144,25 @@ func TestNoneWithHiddenGroups(t *testing.T) {
 	}
 }
 
+// TestNamesWithSlashes: a slash inside a name is no separator where the name is
+// written whole.
+func TestNamesWithSlashes(t *testing.T) {
+	who := alice(t).Account
+	who.SAM, who.UPN = "web/alice", "host/web@example.test"
+	who.Groups = []identity.Group{{SID: sid(t, domainSID+"1300"), Name: "R/D", Domain: "EXAMPLE"}}
+	id := identity.New(who, FoldDN)
+	for _, rule := range []Rule{
+		{User: []string{`EXAMPLE\web/alice`}}, {User: []string{"host/web@example.test"}}, {Group: []string{`example\r/d`}},
+	} {
+		p, err := Compile(rule)
+		if err != nil {
+			t.Errorf("%v: %v", rule, err)
+		} else if !p.Decide(id, Scope{First: "EXAMPLE"}).Allow {
+			t.Errorf("%s does not fit", p)
+		}
+	}
+}
+
 func TestNobodyIsDenied(t *testing.T) {
 	p, err := Compile(Rule{ValidUser: true})
 	if err != nil {
@@ -189,6 +208,14 @@ func TestCompileRefuses(t *testing.T) {
 		"none in none":      {Rule{All: []Rule{{ValidUser: true}, {None: []Rule{{None: []Rule{{ValidUser: true}}}}}}}, "only inside all"},
 		"all of none":       {Rule{All: []Rule{{None: []Rule{{User: []string{"bob"}}}}}}, "who may come in"},
 		"empty block":       {Rule{All: []Rule{}}, "holds no rule"},
+		"two backslashes":   {Rule{User: []string{`EXAMPLE\\alice`}}, `write user EXAMPLE\alice`},
+		"two, in a group":   {Rule{Group: []string{`EXAMPLE\\Web Users`}}, `write group "EXAMPLE\Web Users"`},
+		"nothing after two": {Rule{User: []string{`EXAMPLE\\`}}, `want DOMAIN\name`},
+		"a path":            {Rule{User: []string{`EXAMPLE\Staff\alice`}}, "one backslash"},
+		"slash":             {Rule{User: []string{"EXAMPLE/alice"}}, `write user EXAMPLE\alice`},
+		"slash, in a group": {Rule{Any: []Rule{{Group: []string{"HR", "example.com/HR"}}}}, `write group example.com\HR`},
+		"slash alone":       {Rule{Group: []string{"/"}}, `DOMAIN\name`},
+		"slash first":       {Rule{User: []string{"/alice"}}, `DOMAIN\name`},
 		"nothing said":      {Rule{}, "says nothing"},
 		"nothing inside":    {Rule{Any: []Rule{{User: []string{"bob"}}, {}}}, "says nothing"},
 		"placeholder":       {Rule{User: []string{"{env.ADMIN}"}}, "placeholders"},

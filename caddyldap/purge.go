@@ -1,0 +1,70 @@
+package caddyldap
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+func init() {
+	caddy.RegisterModule(new(adminPurge))
+}
+
+// adminPurge is admin.api.ldap: POST /ldap/purge on Caddy's admin endpoint has every
+// identity looked up again before it is used, ?directory=NAME those of one
+// directory.
+type adminPurge struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*adminPurge) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.ldap", New: func() caddy.Module { return new(adminPurge) }}
+}
+
+// Routes implements caddy.AdminRouter.
+func (*adminPurge) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/ldap/purge", Handler: caddy.AdminHandlerFunc(servePurge)}}
+}
+
+func servePurge(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("purging changes what is known: POST it")}
+	}
+	name := r.URL.Query().Get("directory")
+	if purged := shelved.purge(name); purged == 0 {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no directory %q is in use", name)}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// purge forgets the identities of the directories of a name, of all without one,
+// and counts those directories.
+func (s *shelf) purge(name string) int {
+	purged := 0
+	s.pool.Range(func(_, value any) bool {
+		if h := value.(*holdings); name == "" || h.name == name {
+			h.purge()
+			purged++
+		}
+		return true
+	})
+	return purged
+}
+
+// purge empties the cache. What connections remember is known to be too old by the
+// time of the purge.
+func (h *holdings) purge() {
+	h.cache.purged.Store(h.cache.now().UnixNano())
+	h.cache.entries.InvalidateAll()
+}
+
+// Purged is when the identities were last purged: older ones are to be looked up
+// again before they are used. It is the beginning of time where they never were.
+func (d *Directory) Purged() time.Time { return time.Unix(0, d.cache.purged.Load()) }
+
+// Interface guard.
+var _ caddy.AdminRouter = (*adminPurge)(nil)

@@ -1,0 +1,65 @@
+package caddyldap
+
+import (
+	"errors"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+func TestPurge(t *testing.T) {
+	d, clock := cached(t, nil, nil)
+	ask := func(method, query string) int {
+		t.Helper()
+		w := httptest.NewRecorder()
+		err := servePurge(w, httptest.NewRequest(method, "/ldap/purge"+query, nil))
+		if refused, ok := errors.AsType[caddy.APIError](err); ok {
+			return refused.HTTPStatus
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.Code
+	}
+	clock.Store(int64(time.Second))
+	first := mustLogIn(t, d, "carol")
+	for _, c := range []struct {
+		method, query string
+		status        int
+		purged        bool
+	}{
+		{"GET", "", 405, false},
+		{"POST", "?directory=OTHER", 404, false},
+		{"POST", "?directory=" + d.name, 204, true},
+		{"POST", "", 204, true},
+	} {
+		clock.Add(int64(time.Second))
+		if got := ask(c.method, c.query); got != c.status {
+			t.Errorf("%s %s: got %d, want %d", c.method, c.query, got, c.status)
+		}
+		if got := d.Purged().After(first.At); got != c.purged {
+			t.Errorf("%s %s: got purged %v, want %v", c.method, c.query, got, c.purged)
+		}
+		clock.Add(int64(time.Second))
+		again := mustLogIn(t, d, "carol")
+		if (again != first) != c.purged {
+			t.Errorf("%s %s: got the same identity %v, want %v", c.method, c.query, again == first, !c.purged)
+		}
+		first = again
+	}
+}
+
+// TestPurgeOfWhatIsUnderWay: a look-up that began before the purge tells of before.
+func TestPurgeOfWhatIsUnderWay(t *testing.T) {
+	d, clock := cached(t, nil, nil)
+	clock.Store(int64(time.Second))
+	id := mustLogIn(t, d, "carol")
+	clock.Add(1)
+	d.purge()
+	d.cache.entries.Set(d.keyOf(id.SID, id.DN, id.Verifier), known{id, contextOf(sidsOf(id))})
+	if mustLogIn(t, d, "carol") == id {
+		t.Error("what was read before the purge is served")
+	}
+}
