@@ -15,6 +15,10 @@ import (
 // HasServiceAccount reports whether the directory can look accounts up on its own.
 func (d *Directory) HasServiceAccount() bool { return d.service != nil }
 
+// ReadsTokens reports whether the groups of a log-in are those of its security
+// token. They are not where groups of groups do not count.
+func (d *Directory) ReadsTokens() bool { return d.nested() }
+
 // Find asks what the directory knows of an account, with the service account. It
 // proves nothing about anybody and is for the doctor alone. Errors are
 // *identity.Error, of the kind that a log-in with the right password would end
@@ -71,7 +75,7 @@ func (d *Directory) foretell(ctx context.Context, c *conn, root rootDSE, entry *
 		return nil, err
 	}
 	id, err := d.identify(ctx, c, root, person{entry: entry, sid: sid}, "lookup")
-	if err != nil || sid.IsZero() || !d.Nested() {
+	if err != nil || sid.IsZero() || !d.nested() {
 		return id, err // no token counts there
 	}
 	return d.carry(ctx, c, root, everybody, id)

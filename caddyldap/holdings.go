@@ -25,6 +25,7 @@ type holdings struct {
 	servers *servers
 	service *service // nil without a service account
 	cache   *cache
+	pace    pace // of their answers to passwords
 	domain  domainFacts
 	roots   *x509.CertPool // of the servers' certificates
 	life    context.Context

@@ -112,7 +112,7 @@ type follower struct {
 
 func (f *follower) all(ctx context.Context, c *conn, root rootDSE, account person, token []identity.SID) error {
 	level, err := f.first(ctx, c, root, account)
-	if err != nil || !f.directory.Nested() {
+	if err != nil || !f.directory.nested() {
 		return err
 	}
 	if err := f.climb(ctx, level); err != nil || !root.ad {
@@ -132,8 +132,8 @@ func (f *follower) first(ctx context.Context, c *conn, root rootDSE, account per
 	if err != nil {
 		return nil, err
 	}
-	if primary != nil {
-		level = f.note([]*ldap.Entry{primary}, StartPrimary, "")
+	if primary.entry != nil {
+		level = f.note([]*ldap.Entry{primary.entry}, StartPrimary, "")
 	}
 	direct, err := f.search.groups(ctx, membersFilter(root.ad, []string{account.entry.DN}))
 	if err != nil {

@@ -35,23 +35,24 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 	if err != nil {
 		return nil, err
 	}
-	if primary != nil {
-		found[identity.Fold(primary.DN)] = primary
-		level = append(level, primary.DN)
+	if primary.entry != nil {
+		found[identity.Fold(primary.entry.DN)] = primary.entry
+		level = append(level, primary.entry.DN)
 	}
 	posix, err := search.posixGroups(ctx, p, found)
 	if err != nil {
 		return nil, err
 	}
-	if level = append(level, posix...); !d.Nested() {
+	if level = append(level, posix...); !d.nested() {
 		level = level[:1] // the account alone
 	}
 	for range maxLevels {
 		if level, err = search.parents(ctx, level, found); err != nil {
 			return nil, err
 		}
-		if len(level) == 0 || !d.Nested() {
-			return d.walked(ctx, c, p, found)
+		if len(level) == 0 || !d.nested() {
+			groups, err := d.walked(ctx, c, p, found)
+			return append(primary.unread(), groups...), err
 		}
 	}
 	return nil, &identity.Error{

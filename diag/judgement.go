@@ -180,7 +180,7 @@ func (g *judgement) identify(directories []*caddyldap.Directory) error {
 		return g.stranger(r.err)
 	}
 	g.id, g.loggedIn = r.id, r.loggedIn
-	g.whole = r.loggedIn || !g.from.Nested() // where nothing is nested no token counts
+	g.whole = r.loggedIn || !g.from.ReadsTokens() // where nothing is nested no token counts
 	how := "was looked up with the service account: the password was not asked for"
 	if g.loggedIn {
 		how = "has logged in"

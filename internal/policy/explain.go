@@ -71,12 +71,16 @@ func (g groups) explain(o *onlooker) Finding {
 			return o.line(g, "a member of "+g.texts[i])
 		}
 	}
-	f := o.line(g, "no member")
+	return o.orHidden(o.line(g, "no member"), g.names)
+}
+
+// orHidden adds to a no what may be hidden from it.
+func (o *onlooker) orHidden(f Finding, names []name) Finding {
 	switch {
 	case f.Verdict == Unknown:
-		f.Why = "the account is in a group whose name could not be read, which may be this one"
-	case o.unseen(g.names):
-		f.Verdict, f.Why = Unseen, whyUnseen
+		f.Why = "the account is in a group that could not be read, which may be this one"
+	case o.unseen(names):
+		f.Verdict, f.Why = Unseen, "shows at a log-in alone"
 	}
 	return f
 }
@@ -87,14 +91,8 @@ func (s sids) explain(o *onlooker) Finding {
 			return o.line(s, "has "+s.texts[i])
 		}
 	}
-	f := o.line(s, "has none of them")
-	if o.unseen(s.names) {
-		f.Verdict, f.Why = Unseen, whyUnseen
-	}
-	return f
+	return o.orHidden(o.line(s, "has none of them"), s.names)
 }
-
-const whyUnseen = "shows at a log-in alone"
 
 // unseen reports whether one of the names may be in the security token that a
 // log-in gets, and cannot show before it: SIDs of no domain, and, where the

@@ -22,6 +22,11 @@ func hider(t testing.TB) *identity.Identity {
 	return identity.New(a, FoldDN)
 }
 
+// stranger is in a group of which nothing is known.
+func stranger() *identity.Identity {
+	return identity.New(identity.Account{Directory: "EXAMPLE", SAM: "x", SID: alice(nopTB).SID, Groups: []identity.Group{{}}}, FoldDN)
+}
+
 // lines are one of each sort, those that fit somebody and those that do not.
 func lines() []Rule {
 	return []Rule{
@@ -85,7 +90,7 @@ func checkExplained(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []*identity.Identity{alice(nopTB), hider(nopTB)} {
+	for _, id := range []*identity.Identity{alice(nopTB), hider(nopTB), stranger()} {
 		want := p.Decide(id, Scope{First: "EXAMPLE"}).Allow
 		if got := p.Explain(id, Scope{First: "EXAMPLE"}, true); (got.Verdict == Fits) != want || got.Verdict == Unseen {
 			t.Fatalf("%s: got %+v, and the decision is %v", p, got, want)
@@ -144,7 +149,7 @@ func TestWhy(t *testing.T) {
 		"user":            {Rule{User: []string{"bob"}}, "EXAMPLE", `the account is EXAMPLE\alice`},
 		"user, elsewhere": {Rule{User: []string{"alice"}}, "PARTNER", "a bare name is an account of PARTNER"},
 		"group":           {Rule{Group: []string{"HR", "web users"}}, "EXAMPLE", "a member of web users"},
-		"hidden group":    {Rule{Group: []string{"HR"}}, "EXAMPLE", "whose name could not be read"},
+		"hidden group":    {Rule{Group: []string{"HR"}}, "EXAMPLE", "that could not be read"},
 		"sid":             {Rule{SID: []string{"S-1-5-11"}}, "EXAMPLE", "has S-1-5-11"},
 		"role":            {Rule{Role: []string{"x"}}, "EXAMPLE", "roles: editor"},
 		"unsure role":     {Rule{Role: []string{"admin"}}, "EXAMPLE", "could not see all values"},

@@ -111,7 +111,7 @@ func (g groups) unsure(id *identity.Identity) bool {
 func (n *name) isHidden(id *identity.Identity) bool {
 	switch {
 	case n.form == bySID:
-		return false
+		return id.HidesAnyGroup() && n.sid != id.SID
 	case id.HidesGroups():
 		return true
 	case !id.HidesForeignGroups():
@@ -127,6 +127,10 @@ func (n *name) isForeign(id *identity.Identity) bool {
 	own := id.Folded()
 	return n.domain != Builtin && n.domain != own.Domain && n.domain != own.DNSDomain
 }
+
+// unsure is so of a SID that is not the account's own: a group of which nothing
+// is known may have it.
+func (s sids) unsure(id *identity.Identity) bool { return id.HidesAnyGroup() }
 
 func (s sids) match(id *identity.Identity, _ Scope) (string, bool) {
 	for i := range s.names {
