@@ -10,8 +10,9 @@ func inner(in string) map[string]string {
 	case "ldap", "directory":
 		return map[string]string{
 			"trust_pool": "tls", "server_name": "tls", "insecure_skip_verify": "tls",
-			"filter": "user", "suffix": "user",
+			"filter": "user or group", "suffix": "user", "nested": "group",
 			"dial": "timeout", "request": "timeout",
+			"ttl": "cache", "stale": "cache", "size": "cache or pool", "idle": "pool",
 			"fallback": "map",
 			"keytab":   "service_account kerberos", "principal": "service_account kerberos",
 			"ccache": "service_account kerberos", "krb5_conf": "service_account kerberos",

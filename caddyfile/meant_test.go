@@ -2,6 +2,7 @@ package caddyfile
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
@@ -24,24 +25,27 @@ func TestUnbuilt(t *testing.T) {
 	}
 }
 
-// A word of a block within is one of that block's, and of no other block's outside.
+// A word of a block within is a word of each block that is named, and of no block
+// outside.
 func TestInnerWords(t *testing.T) {
 	blocks := map[string][]string{
-		"tls": tlsWords().list(), "user": userWords().list(), "timeout": timeoutWords().list(),
-		"map": {"fallback"}, "service_account kerberos": accountWords().list(),
+		"tls": tlsWords().list(), "user": userWords().list(), "group": groupWords().list(), "timeout": timeoutWords().list(),
+		"cache": cacheWords().list(), "pool": poolWords().list(), "map": {"fallback"}, "service_account kerberos": accountWords().list(),
 	}
-	for word, block := range inner("ldap") {
-		if !slices.Contains(blocks[block], word) {
-			t.Errorf("%s is no word of %s", word, block)
-		}
+	for word, where := range inner("ldap") {
 		if slices.Contains(directoryWords().list(), word) || slices.Contains(handlerWords().list(), word) {
-			t.Errorf("%s has a place outside %s too", word, block)
+			t.Errorf("%s has a place outside %s too", word, where)
 		}
 	}
 	for block, words := range blocks {
 		for _, word := range words {
-			if inner("ldap")[word] != block && word != "attribute" {
+			if word != "attribute" && !slices.Contains(strings.Split(inner("ldap")[word], " or "), block) {
 				t.Errorf("nobody is told that %s belongs into %s", word, block)
+			}
+		}
+		for word, where := range inner("ldap") {
+			if slices.Contains(strings.Split(where, " or "), block) && !slices.Contains(words, word) {
+				t.Errorf("%s is no word of %s", word, block)
 			}
 		}
 	}

@@ -108,6 +108,9 @@ func (a *handler) checkPlaces(lines []line) error {
 		if ours || !others {
 			continue
 		}
+		if _, isRule := ruleWords()[word]; isRule && l.block == nil && len(l.args) > 0 {
+			return errorAt(l.word, "%s alone has no place in windows_auth: write require %s %s", word, word, l.written())
+		}
 		var missing string
 		if isDirective(word) {
 			missing = "; or is a } missing before it?"

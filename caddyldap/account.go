@@ -101,14 +101,8 @@ var errNoNTLMAnswer = errors.New("the controller ended the bind before it was an
 
 // bind implements account.
 func (a *ntlmAccount) bind(ctx context.Context, c *conn, evidence identity.Secret) error {
-	name := identity.ParseName(a.config.Name)
-	if _, _, isUPN := name.UPN(); !isUPN && name.Domain == "" {
-		name.Domain = a.directory.netBIOS()
-	}
-	client := &ntlm.Client{
-		Domain: name.Domain, User: name.User, Password: evidence.Reveal(),
-		ChannelBinding: c.binding(), Now: a.directory.now(),
-	}
+	client := a.directory.asClient(evidence)
+	client.ChannelBinding, client.Now = c.binding(), a.directory.now()
 	err := c.bounded(ctx, func() error {
 		bind := ldapsasl.NewBind(c.top)
 		challenge, done, err := bind.Step(client.Negotiate())

@@ -43,8 +43,17 @@ func (d *Directory) setReading() {
 		d.reading.shown = defaultAttributes
 	}
 	d.reading.groups = withName(slices.Clip(groupAttributes), d.groupNames(true))
-	d.reading.settle(d.mapping.attributes())
+	d.settleReading()
 	d.setPrint()
+}
+
+// settleReading lists what is read. Where a token does not tell of groups, an
+// account's memberOf tells of those that no search shows.
+func (d *Directory) settleReading() {
+	d.reading.settle(d.mapping.attributes())
+	if !d.nested() {
+		d.reading.names = withName(d.reading.names, "memberOf")
+	}
 }
 
 func (r *reading) settle(mapped []string) {
@@ -85,7 +94,7 @@ func (d *Directory) wantAttributes(names []string) {
 	for _, name := range names {
 		d.reading.shown, d.reading.details = withName(d.reading.shown, name), true
 	}
-	d.reading.settle(d.mapping.attributes())
+	d.settleReading()
 }
 
 func (d *Directory) checkAttributes() error {
@@ -117,7 +126,7 @@ func (d *Directory) details(e *ldap.Entry) *identity.Details {
 // readable is an attribute with those of its values that are text. What is none, or
 // holds control characters, has no place in a header or a rule.
 func readable(e *ldap.Entry, name string) identity.Attribute {
-	a := identity.Attribute{Name: name, Partial: isRanged(e, name)}
+	a := identity.Attribute{Name: name, Partial: hasOptions(e, name)}
 	for _, value := range e.GetEqualFoldAttributeValues(name) {
 		if len(a.Values) == maxValues || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
 			a.Partial = true
@@ -128,11 +137,12 @@ func readable(e *ldap.Entry, name string) identity.Attribute {
 	return a
 }
 
-// isRanged reports whether a controller shows only the first of an attribute's
-// values, [MS-ADTS] 3.1.1.3.1.3.3.
-func isRanged(e *ldap.Entry, name string) bool {
+// hasOptions reports whether an entry shows values of an attribute under options,
+// RFC 4512 2.5: a range, where a controller shows only the first of them ([MS-ADTS]
+// 3.1.1.3.1.3.3), or a language. They are not read.
+func hasOptions(e *ldap.Entry, name string) bool {
 	return slices.ContainsFunc(e.Attributes, func(a *ldap.EntryAttribute) bool {
-		shown, options, _ := strings.Cut(a.Name, ";")
-		return strings.EqualFold(shown, name) && len(options) >= len("range=") && strings.EqualFold(options[:len("range=")], "range=")
+		shown, _, options := strings.Cut(a.Name, ";")
+		return options && strings.EqualFold(shown, name)
 	})
 }

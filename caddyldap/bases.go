@@ -32,16 +32,34 @@ func (d *Directory) findBy(ctx context.Context, c *conn, root rootDSE, filter st
 		entries, err := c.search(ctx, base, ldap.ScopeWholeSubtree, filter, 2, d.reading.account...)
 		switch {
 		case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+			if _, seen := d.seen.Load(base); seen {
+				return nil, d.hidden(c.server, base, err)
+			}
 			missing.add(base, err)
+			continue
 		case errors.Is(err, errLimit) || len(entries) > 1:
 			return nil, identity.Fail(identity.KindAmbiguous, errors.New("several accounts have this name under "+base))
 		case err != nil:
 			return nil, err
-		case len(entries) == 1:
+		}
+		if d.service != nil { // a user's own rights show few bases
+			d.seen.Store(base, true)
+		}
+		if len(entries) == 1 {
 			return entries[0], nil
 		}
 	}
 	return nil, d.nobodyUnder(c.server, root, missing)
+}
+
+// hidden is the error of a base that was there before and is not to be seen now, at
+// this server or to whoever searches: somebody of the same name under a later
+// base must not pass for whom it holds.
+func (d *Directory) hidden(s *server, base string, err error) error {
+	return &identity.Error{
+		Kind: identity.KindProtocol, Server: s.url.Addr(), Err: fmt.Errorf("base DN %s was there before: %w", base, err),
+		Hint: "give that server the entries, or the account that searches its rights, back; where the base is gone for good, take it out of base_dn",
+	}
 }
 
 // missingBases are base DNs of which a server says that there is no such entry.

@@ -25,7 +25,7 @@ const afresh = 5 * time.Second
 // the well-known SIDs they give, and configurations in what they read.
 type cacheKey struct {
 	sid               identity.SID
-	dn                string // folded, where there is no SID
+	dn                string // folded, where no controller vouches for the SID
 	verifier, reading string
 }
 
@@ -135,9 +135,12 @@ func (d *Directory) limit() time.Duration {
 	return d.ttl()
 }
 
-func (d *Directory) keyOf(sid identity.SID, dn, verifier string) cacheKey {
+// keyOf tells people apart by their SIDs where a controller listed those itself,
+// in a token. Elsewhere an attribute of that name is an attribute like others,
+// and two entries may have one value.
+func (d *Directory) keyOf(sid identity.SID, dn, verifier string, byToken bool) cacheKey {
 	k := cacheKey{sid: sid, verifier: verifier, reading: d.reading.print}
-	if sid.IsZero() {
+	if sid.IsZero() || !byToken {
 		k.dn = policy.FoldDN(dn)
 	}
 	return k

@@ -203,15 +203,15 @@ func TestFailureIsForgotten(t *testing.T) {
 	d, clock := cached(t, nil, nil)
 	id := mustLogIn(t, d, "carol")
 	clock.Store(int64(6 * time.Second))
-	key := d.keyOf(id.SID, id.DN, id.Verifier)
+	key := d.keyOf(id.SID, id.DN, id.Verifier, id.ByToken)
 	account := id.Account
 	account.SID = mustSID(t, id.SID.Domain().String()+"-99999")
 	gone := identity.New(account, policy.FoldDN)
-	d.cache.entries.Set(d.keyOf(gone.SID, "", gone.Verifier), known{id: gone})
+	d.cache.entries.Set(d.keyOf(gone.SID, "", gone.Verifier, true), known{id: gone})
 	if _, err := d.Refresh(t.Context(), gone); identity.KindOf(err) != identity.KindNotFound {
 		t.Errorf("got %v, want %v", err, identity.KindNotFound)
 	}
-	if _, ok := d.cache.entries.GetIfPresent(d.keyOf(gone.SID, "", gone.Verifier)); ok {
+	if _, ok := d.cache.entries.GetIfPresent(d.keyOf(gone.SID, "", gone.Verifier, true)); ok {
 		t.Error("an account that is gone is still known")
 	}
 	if _, ok := d.cache.entries.GetIfPresent(key); !ok {

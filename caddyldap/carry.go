@@ -24,6 +24,9 @@ func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh
 		return fresh, nil
 	}
 	above, err := d.groupsAbove(ctx, c, root, well, fresh.SID)
+	if err == nil {
+		above, err = d.counted(ctx, d.newGroupSearch(c, root, fresh.DN), above)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -75,34 +75,77 @@ func (d *Directory) counted(ctx context.Context, s *groupSearch, groups []identi
 		if each.Len() == 0 {
 			continue
 		}
-		entries, err := s.all(ctx, "(&(|"+each.String()+")"+d.Group.Filter+")", "1.1")
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			fits[identity.Fold(e.DN)] = true
+		for fit, filter := range map[bool]string{true: d.Group.Filter, false: "(!" + d.Group.Filter + ")"} {
+			entries, err := s.all(ctx, "(&(|"+each.String()+")"+filter+")", "1.1")
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range entries {
+				fits[identity.Fold(e.DN)] = fit
+			}
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(groups), func(g identity.Group) bool { return g.DN != "" && !fits[identity.Fold(g.DN)] }), nil
+	return fitting(groups, fits), nil
+}
+
+// fitting leaves out the groups that do not fit. One that the server says nothing
+// of, neither that it fits nor that it does not, loses its name: it counts for
+// nobody, and is held against whom a none is to keep out.
+func fitting(groups []identity.Group, fits map[string]bool) []identity.Group {
+	var counted []identity.Group
+	silent := false
+	for _, g := range groups {
+		fit, known := fits[identity.Fold(g.DN)]
+		switch {
+		case g.DN == "" || fit:
+			counted = append(counted, g)
+		case !known:
+			silent = true
+		}
+	}
+	if silent {
+		counted = append(counted, identity.Group{})
+	}
+	return counted
 }
 
 // unseen is a group without a name for those that an account's own entry names
 // and no search has shown: nobody may pass a none for want of their names. The
 // DN of such a one says nothing: some servers let people write it themselves.
-// What can be read there and is no group to the search is none; some servers
-// name more than groups in memberOf.
+// What can be read there and is no group is none: some servers name more than
+// groups in memberOf.
 func unseen(ctx context.Context, c *conn, p person, found map[string]*ldap.Entry) ([]identity.Group, error) {
 	for _, dn := range p.entry.GetEqualFoldAttributeValues("memberOf") {
 		if found[identity.Fold(dn)] != nil {
 			continue
 		}
-		e, err := c.entry(ctx, dn, groupAttributes...)
+		e, err := c.entry(ctx, dn, unseenAttributes...)
 		if err != nil && !isResult(err) {
 			return nil, err
 		}
-		if err != nil || e == nil {
+		if err != nil || e == nil || mayCount(e, p.entry.DN) {
 			return []identity.Group{{}}, nil
 		}
 	}
 	return nil, nil
 }
+
+var unseenAttributes = append([]string{"objectClass"}, groupAttributes...)
+
+// mayCount reports whether an entry is a group that hides its members: a search
+// for those does not show it.
+func mayCount(e *ldap.Entry, account string) bool {
+	if holdsAny(account, []string{e.DN}) {
+		return false // see groupSearch.groups
+	}
+	if value(e, "groupType") != "" {
+		return isSecurityGroup(e)
+	}
+	return slices.ContainsFunc(e.GetEqualFoldAttributeValues("objectClass"), func(class string) bool {
+		return slices.ContainsFunc(groupClasses[:], func(known string) bool { return strings.EqualFold(class, known) })
+	})
+}
+
+// groupClasses are the classes of groups whose members are searched for, RFC 4519
+// 3.5, 3.6 and RFC 2307 4.
+var groupClasses = [...]string{"groupOfNames", "groupOfUniqueNames", "posixGroup"}

@@ -57,7 +57,8 @@ func (p *tap) serve(client net.Conn, address string) {
 	p.conns = append(p.conns, client, upstream)
 	p.mu.Unlock()
 	go func() { _, _ = io.Copy(client, upstream); _ = client.Close() }()
-	_, _ = io.Copy(io.MultiWriter(upstream, p), client)
+	// The tap hears first: an answer must not overtake what was asked.
+	_, _ = io.Copy(io.MultiWriter(p, upstream), client)
 	_ = upstream.Close()
 }
 

@@ -71,8 +71,8 @@ type Directory struct {
 	schema    sync.Map     // syntaxes of attributes, as far as asked
 	ruled     *ruledGroups // of all rules, nil before the app starts
 	verifiers []Verifier
-	pace      pace
 	missing   hush        // of base DNs
+	seen      sync.Map    // base DNs that were there
 	logger    *zap.Logger // of this configuration; log is for what outlives it
 	metrics   *metrics
 	now       func() time.Time

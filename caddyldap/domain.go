@@ -134,17 +134,21 @@ func (d *Directory) learn(ctx context.Context, c *conn, root rootDSE) error {
 
 // compareNames warns of a configured name that the domain does not have.
 func (d *Directory) compareNames(k knownDomain) {
-	if k.netBIOS == "" {
-		return
+	if configured, hint := d.wrongNetBIOS(k); configured != "" {
+		d.log().Warn("the domain has another NetBIOS name", zap.String("configured", configured), zap.String("domain", k.netBIOS), zap.String("hint", hint))
 	}
-	if d.Domain != "" && !strings.EqualFold(d.Domain, k.netBIOS) {
-		d.log().Warn("the domain has another NetBIOS name", zap.String("configured", d.Domain), zap.String("domain", k.netBIOS),
-			zap.String("hint", "bare names bind as "+d.Domain+`\user and will fail; write domain `+k.netBIOS))
-	}
-	if d.DNSDomain != "" && k.dns != "" && !strings.EqualFold(d.dnsDomain, k.dns) {
+	if k.netBIOS != "" && d.DNSDomain != "" && k.dns != "" && !strings.EqualFold(d.dnsDomain, k.dns) {
 		d.log().Warn("the domain has another DNS name", zap.String("configured", d.DNSDomain), zap.String("domain", k.dns),
 			zap.String("hint", "write dns_domain "+k.dns))
 	}
+}
+
+// wrongNetBIOS is the configured NetBIOS name where the domain has another one.
+func (d *Directory) wrongNetBIOS(k knownDomain) (configured, hint string) {
+	if k.netBIOS == "" || d.Domain == "" || strings.EqualFold(d.Domain, k.netBIOS) {
+		return "", ""
+	}
+	return d.Domain, "bare names bind as " + d.Domain + `\user and will fail; write domain ` + k.netBIOS
 }
 
 // netBIOS is the domain of bare names: as configured, as the controller says,

@@ -105,6 +105,19 @@ func (f *finder) look() <-chan struct{} {
 	return running
 }
 
+// wait has DNS asked and gives what the look-up fails with.
+func (f *finder) wait(ctx context.Context) error {
+	select {
+	case <-f.look():
+		return f.failure()
+	case <-ctx.Done():
+		return &identity.Error{
+			Kind: identity.KindTimeout, Err: fmt.Errorf("waiting for DNS to name the controllers: %w", context.Cause(ctx)),
+			Hint: "check that the DNS servers of this machine (/etc/resolv.conf) answer: dig SRV " + f.config.preferred()[0],
+		}
+	}
+}
+
 // failure is what the last look-up failed with.
 func (f *finder) failure() error {
 	f.mu.Lock()
@@ -169,14 +182,15 @@ func (f *finder) ask(ctx context.Context) ([]record, error) {
 			Hint: "check the domain's name after discover, and that this machine asks the domain's DNS servers: dig SRV " + preferred[len(preferred)-1],
 		}
 	}
-	if all = f.sift(all); len(all) == 0 {
+	good, refused := f.sift(all)
+	if len(good) == 0 {
 		return nil, &identity.Error{
 			Kind: identity.KindUnavailable,
-			Err:  fmt.Errorf("none of the controllers that DNS names for %s is to be believed", f.config.domain()),
-			Hint: "the log says which and why; name them on a server line where they are right",
+			Err:  fmt.Errorf("none of the controllers that DNS names for %s is to be believed: %s", f.config.domain(), strings.Join(refused, ", ")),
+			Hint: hintStrangers,
 		}
 	}
-	return canonical(all), nil
+	return canonical(good), nil
 }
 
 // records asks for one name. None of that name is no error.
@@ -202,9 +216,10 @@ func (f *finder) records(ctx context.Context, name string, far int) ([]record, e
 	return records, nil
 }
 
-// sift leaves out what must not be followed, and says so.
-func (f *finder) sift(all []record) (good []record) {
-	var refused []string
+const hintStrangers = "DNS proves nothing, so a controller's name must be below the domain after discover: where one has another name, write a server line for it; otherwise somebody may be forging DNS"
+
+// sift leaves out what must not be followed, and says so. Of those it gives a few.
+func (f *finder) sift(all []record) (good []record, refused []string) {
 	for _, r := range all {
 		if why := f.config.refuses(r); why != "" {
 			refused = append(refused, fmt.Sprintf("%.255s:%d (%s)", r.host, r.port, why))
@@ -213,9 +228,10 @@ func (f *finder) sift(all []record) (good []record) {
 		good = append(good, r)
 	}
 	const shown = 5
+	few := refused[:min(len(refused), shown)]
 	if len(refused) > 0 && f.refused.due(f.directory.now()) {
-		f.directory.log().Warn("DNS names controllers that are not to be believed", zap.Strings("refused", refused[:min(len(refused), shown)]), zap.Int("count", len(refused)),
-			zap.String("hint", "DNS proves nothing, so a controller's name must be below the domain after discover: where one has another name, write a server line for it; otherwise somebody may be forging DNS"))
+		f.directory.log().Warn("DNS names controllers that are not to be believed",
+			zap.Strings("refused", few), zap.Int("count", len(refused)), zap.String("hint", hintStrangers))
 	}
-	return good
+	return good, few
 }

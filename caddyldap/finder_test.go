@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -346,6 +347,38 @@ func TestDiscoverSelfTest(t *testing.T) {
 	x.selfTest(t.Context())
 	if lines := x.logs.FilterMessage("self-test: DNS does not say which controllers there are").All(); len(lines) != 1 || lines[0].ContextMap()["hint"] == nil {
 		t.Errorf("got %v", x.logs.All())
+	}
+}
+
+// TestDiscoverExamined: the doctor says what DNS says.
+func TestDiscoverExamined(t *testing.T) {
+	z := new(zone)
+	x := discoverIn(t, z, example(""))
+	examine := func() (servers []string, about Observation) {
+		x.wait(60)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		begin := func(server string) {
+			servers = append(servers, server)
+			cancel() // no host of these names is looked for
+		}
+		x.Examine(ctx, begin, func(o Observation) {
+			if o.About == "discover" {
+				about = o
+			}
+		})
+		return servers, about
+	}
+	if servers, about := examine(); !slices.Equal(servers, []string{""}) || about.Level != Faulty || about.Hint == "" {
+		t.Errorf("nothing there: got %q, %+v", servers, about)
+	}
+	z.set(dcName, "a.example.com:389")
+	if servers, about := examine(); !slices.Equal(servers, []string{"ldaps://a.example.com:636", ""}) || about.Level != Well {
+		t.Errorf("one there: got %q, %+v", servers, about)
+	}
+	z.set(dcName, "a.example.org:389")
+	if servers, about := examine(); len(servers) != 2 || about.Level != Faulty || !strings.Contains(about.Text, "a.example.org:389 (not below example.com)") {
+		t.Errorf("a stranger there: got %q, %+v", servers, about)
 	}
 }
 

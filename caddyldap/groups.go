@@ -98,9 +98,9 @@ func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p 
 	if err != nil {
 		return nil, false, err
 	}
-	if primary != nil {
-		members = append(members, primary.DN)
-		found[identity.Fold(primary.DN)] = primary
+	if primary.entry != nil {
+		members = append(members, primary.entry.DN)
+		found[identity.Fold(primary.entry.DN)] = primary.entry
 	}
 	for _, dn := range members {
 		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree,
@@ -116,25 +116,40 @@ func (d *Directory) groupsByChain(ctx context.Context, c *conn, root rootDSE, p 
 		return nil, false, nil
 	}
 	groups, err = d.fromEntries(found, p.sid)
-	return groups, err == nil, err
+	return append(primary.unread(), groups...), err == nil, err
+}
+
+// primary is an account's primary group: its SID, and its entry where that can be
+// read.
+type primary struct {
+	sid   identity.SID
+	entry *ldap.Entry
+}
+
+// unread is the group of which the SID alone is known.
+func (p primary) unread() []identity.Group {
+	if p.sid.IsZero() || p.entry != nil {
+		return nil
+	}
+	return []identity.Group{{SID: p.sid}}
 }
 
 // primaryGroup is the one group that no member attribute shows, [MS-ADTS]
 // 3.1.1.4.5.19: the account's domain and its primaryGroupID.
-func (d *Directory) primaryGroup(ctx context.Context, c *conn, root rootDSE, p person) (*ldap.Entry, error) {
+func (d *Directory) primaryGroup(ctx context.Context, c *conn, root rootDSE, p person) (primary, error) {
 	rid, err := strconv.ParseUint(value(p.entry, "primaryGroupID"), 10, 32)
 	domain := p.sid.Domain()
 	if err != nil || domain.IsZero() {
-		return nil, nil
+		return primary{}, nil
 	}
 	raw := domain.Bytes()
 	raw[1]++
 	sid, err := identity.SIDFromBytes(binary.LittleEndian.AppendUint32(raw, uint32(rid)))
 	if err != nil {
-		return nil, nil
+		return primary{}, nil
 	}
 	entries, err := bySIDs(ctx, c, root.base, []identity.SID{sid}, d.reading.groups)
-	return entries[sid], err
+	return primary{sid, entries[sid]}, err
 }
 
 // groupsOf makes groups of SIDs, with names where an entry has them. Accounts

@@ -25,6 +25,7 @@ type holdings struct {
 	servers *servers
 	service *service // nil without a service account
 	cache   *cache
+	pace    pace // of their answers to passwords
 	domain  domainFacts
 	trust   *tls.Config // of all servers; each has its own ServerName
 	life    context.Context

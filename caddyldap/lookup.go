@@ -13,10 +13,6 @@ import (
 // Close is still due. Errors are *identity.Error; KindNotFound where there is no
 // such account.
 func (d *Directory) Lookup(ctx context.Context, p *identity.Principal, name identity.Name) (*identity.Identity, error) {
-	w, ok := p.Evidence().(*witness)
-	if !ok || w.directory != d {
-		return nil, identity.Fail(identity.KindInternal, errors.New("a principal that another directory proved"))
-	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
 	if err := name.Check(); err != nil {
@@ -26,7 +22,7 @@ func (d *Directory) Lookup(ctx context.Context, p *identity.Principal, name iden
 		return nil, d.foreign(name.Domain)
 	}
 	var id *identity.Identity
-	err := w.look(ctx, func(c *conn, root rootDSE) (err error) {
+	err := d.lookFor(ctx, p, func(c *conn, root rootDSE) (err error) {
 		id, err = d.lookup(ctx, c, root, name)
 		return err
 	})
@@ -46,4 +42,18 @@ func (d *Directory) lookup(ctx context.Context, c *conn, root rootDSE, name iden
 		return nil, err
 	}
 	return d.identify(ctx, c, root, person{entry: entry, sid: sid}, "lookup")
+}
+
+// lookFor looks something up for the doctor: on the connection of whoever has just
+// logged in, or with the service account where nobody has.
+func (d *Directory) lookFor(ctx context.Context, p *identity.Principal, act func(*conn, rootDSE) error) error {
+	if p == nil && d.service != nil {
+		return d.service.do(ctx, act)
+	}
+	if p != nil {
+		if w, ok := p.Evidence().(*witness); ok && w.directory == d {
+			return w.look(ctx, act)
+		}
+	}
+	return identity.Fail(identity.KindInternal, errors.New("neither a service account nor somebody whom this directory proved"))
 }

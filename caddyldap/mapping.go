@@ -125,7 +125,7 @@ func (m *mapping) roles(e *ldap.Entry) (roles, unsure []string) {
 		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(l.attribute), l.fits) {
 			return l.roles, nil
 		}
-		if isRanged(e, l.attribute) {
+		if hasOptions(e, l.attribute) {
 			return nil, m.from(i)
 		}
 	}

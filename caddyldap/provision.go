@@ -96,18 +96,18 @@ func (d *Directory) setNames(name string) {
 // setKey hashes the configuration, without the service account's secret: the
 // key must not help anybody to guess it.
 func (d *Directory) setKey() error {
-	shown := &Directory{
-		Attributes: d.Attributes, Map: d.Map, BindAs: d.BindAs, User: d.User,
-		Server: d.Server, Discover: d.Discover, Domain: d.Domain, DNSDomain: d.DNSDomain, BaseDN: d.BaseDN, TLS: d.TLS,
-		StartTLS: d.StartTLS, InsecurePlaintext: d.InsecurePlaintext, Timeout: d.Timeout, VerifyRaw: d.VerifyRaw,
-		Cache: d.Cache, Pool: d.Pool,
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return err
 	}
-	if a := d.ServiceAccount; a != nil {
-		account := *a
-		account.Secret = ""
-		shown.ServiceAccount = &account
+	var shown map[string]any // whatever a later word adds is in it
+	if err := json.Unmarshal(raw, &shown); err != nil {
+		return err
 	}
-	raw, err := json.Marshal(shown)
+	if account, ok := shown["service_account"].(map[string]any); ok {
+		delete(account, "secret")
+	}
+	raw, err = json.Marshal(shown)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (d *Directory) Refresh(ctx context.Context, id *identity.Identity) (*identi
 	if d.service == nil {
 		return nil, &identity.Error{Kind: identity.KindCannotRefresh, Hint: "a service_account line lets identities be looked up again"}
 	}
-	key := d.keyOf(id.SID, id.DN, id.Verifier)
+	key := d.keyOf(id.SID, id.DN, id.Verifier, id.ByToken)
 	limit := afresh
 	if d.now().Sub(id.At) > d.ttl() {
 		limit = d.ttl()
@@ -35,7 +35,7 @@ func (d *Directory) Refresh(ctx context.Context, id *identity.Identity) (*identi
 			return nil, err
 		}
 	}
-	if id.PasswordSet != 0 && fresh.PasswordSet != id.PasswordSet {
+	if id.PasswordSet != 0 && fresh.PasswordSet > id.PasswordSet {
 		return nil, identity.Fail(identity.KindPasswordChanged, errors.New("the password was changed since this log-in"))
 	}
 	return fresh, nil

@@ -9,16 +9,19 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"go.uber.org/zap"
 
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
-// presence is what a directory knows of a group that a rule names.
-type presence uint8
+// Presence is what a directory knows of a group that a rule names.
+type Presence uint8
 
+// A group is there, or is one that counts for nothing, or is not there as far as
+// whoever searches may see.
 const (
-	groupAbsent       presence = iota
-	groupDistribution          // no token holds it
-	groupPresent
+	GroupAbsent       Presence = iota
+	GroupDistribution          // no token holds it
+	GroupPresent
 )
 
 // ruledGroups compares the groups that rules name with those of the directories.
@@ -29,17 +32,17 @@ type ruledGroups struct {
 	logger *zap.Logger
 
 	mu      sync.Mutex
-	found   []presence
+	found   []Presence
 	waiting int
 	unsure  bool // a directory could not be asked
 }
 
 func newRuledGroups(names []policy.NamedGroup, directories int, logger *zap.Logger) *ruledGroups {
-	return &ruledGroups{names: names, logger: logger, found: make([]presence, len(names)), waiting: directories}
+	return &ruledGroups{names: names, logger: logger, found: make([]Presence, len(names)), waiting: directories}
 }
 
 // answer takes what one directory knows; nil where it could not be asked.
-func (g *ruledGroups) answer(found []presence) {
+func (g *ruledGroups) answer(found []Presence) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting--
@@ -52,12 +55,12 @@ func (g *ruledGroups) answer(found []presence) {
 	}
 	told := make(map[policy.NamedGroup]bool)
 	for i, name := range g.names {
-		if told[name] || g.found[i] == groupPresent {
+		if told[name] || g.found[i] == GroupPresent {
 			continue
 		}
 		told[name] = true
 		message, hint := "self-test: a rule names a group that no directory has", "nobody is in it: mend the name, or let the service account read the group"
-		if g.found[i] == groupDistribution {
+		if g.found[i] == GroupDistribution {
 			message, hint = "self-test: a rule names a distribution group", "it is in no access token, so nobody counts as its member: make it a security group"
 		}
 		g.logger.Warn(message, zap.String("rule", name.Rule), zap.String("group", name.Text), zap.String("hint", hint))
@@ -73,11 +76,22 @@ func (d *Directory) testGroups(ctx context.Context) {
 		d.ruled.answer(nil)
 		return
 	}
+	found, err := d.Presence(ctx, nil, d.ruled.names)
+	if err != nil {
+		found = nil
+	}
+	d.ruled.answer(found)
+}
+
+// Presence looks for groups by the names that rules have for them: on the
+// connection of whoever has just logged in, or with the service account where
+// nobody has.
+func (d *Directory) Presence(ctx context.Context, p *identity.Principal, names []policy.NamedGroup) ([]Presence, error) {
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	found := make([]presence, len(d.ruled.names))
-	err := d.service.do(ctx, func(c *conn, root rootDSE) error {
-		for i, name := range d.ruled.names {
+	found := make([]Presence, len(names))
+	err := d.lookFor(ctx, p, func(c *conn, root rootDSE) error {
+		for i, name := range names {
 			p, err := d.presence(ctx, c, root, name)
 			if err != nil {
 				return err
@@ -86,30 +100,27 @@ func (d *Directory) testGroups(ctx context.Context) {
 		}
 		return nil
 	})
-	if err != nil {
-		found = nil
-	}
-	d.ruled.answer(found)
+	return found, err
 }
 
 // presence looks for one group.
-func (d *Directory) presence(ctx context.Context, c *conn, root rootDSE, g policy.NamedGroup) (presence, error) {
+func (d *Directory) presence(ctx context.Context, c *conn, root rootDSE, g policy.NamedGroup) (Presence, error) {
 	entries, err := d.ruledEntries(ctx, c, root, g)
 	if errors.Is(err, errLimit) {
-		return groupPresent, nil
+		return GroupPresent, nil
 	}
 	if err != nil {
-		return groupAbsent, err
+		return GroupAbsent, err
 	}
-	found := groupAbsent
+	found := GroupAbsent
 	for _, e := range entries {
 		if !d.means(g, e) {
 			continue
 		}
 		if isSecurityGroup(e) {
-			return groupPresent, nil
+			return GroupPresent, nil
 		}
-		found = groupDistribution
+		found = GroupDistribution
 	}
 	return found, nil
 }
@@ -132,7 +143,7 @@ func (d *Directory) ruledEntries(ctx context.Context, c *conn, root rootDSE, g p
 		filter += d.Group.Filter
 	}
 	filter += ")"
-	return c.search(ctx, root.base, ldap.ScopeWholeSubtree, filter, 10, d.reading.groups...)
+	return d.newGroupSearch(c, root, "").all(ctx, filter, d.reading.groups...)
 }
 
 // means reports whether the domain before a name, where there is one, is that of

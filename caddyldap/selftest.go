@@ -64,15 +64,12 @@ func (d *Directory) report(ctx context.Context, message string, s *server, err e
 
 // testDiscovery waits for the first answer of DNS.
 func (d *Directory) testDiscovery(ctx context.Context) error {
-	f := d.servers.finder
-	if f == nil {
+	if d.servers.finder == nil {
 		return nil
 	}
-	select {
-	case <-f.look():
-	case <-ctx.Done():
-	}
-	return f.failure()
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	return d.servers.finder.wait(ctx)
 }
 
 // testServer connects and reads what every server shows to everybody.
@@ -125,22 +122,25 @@ func misconfigured(s *server, hint, format string, args ...any) error {
 func (d *Directory) testService(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
-	return d.service.do(ctx, func(c *conn, _ rootDSE) error {
-		var missing []string
-		for _, base := range d.bases {
-			e, err := c.entry(ctx, base, "objectClass")
-			if err != nil {
-				return err
-			}
-			if e == nil {
-				missing = append(missing, base)
-			}
+	return d.service.do(ctx, func(c *conn, _ rootDSE) error { return d.testBases(ctx, c) })
+}
+
+// testBases looks for the base DNs.
+func (d *Directory) testBases(ctx context.Context, c *conn) error {
+	var missing []string
+	for _, base := range d.bases {
+		e, err := c.entry(ctx, base, "objectClass")
+		if err != nil {
+			return err
 		}
-		if len(missing) > 0 {
-			return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", strings.Join(missing, " and "))
+		if e == nil {
+			missing = append(missing, base)
 		}
-		return nil
-	})
+	}
+	if len(missing) > 0 {
+		return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", strings.Join(missing, " and "))
+	}
+	return nil
 }
 
 // testRelay logs the service account in as a browser would, by NTLM without
@@ -148,9 +148,8 @@ func (d *Directory) testService(ctx context.Context) error {
 // shows only after a right password.
 func (d *Directory) testRelay(ctx context.Context) error {
 	r, ok := d.NTLMVerifier().(*Relay)
-	name := identity.ParseName(d.ServiceAccount.Name)
-	if !ok || d.ServiceAccount.Secret == "" || checkDN(d.ServiceAccount.Name) == nil {
-		return nil // neither a DN nor a keytab can log in by NTLM
+	if !ok || !d.knowsPassword() {
+		return nil
 	}
 	secret, err := d.service.account.evidence()
 	if err != nil {
@@ -158,11 +157,27 @@ func (d *Directory) testRelay(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*overall)
 	defer cancel()
+	return relayOnce(ctx, d.asClient(secret), func(negotiate []byte) (identity.NTLMExchange, error) { return r.StartNTLM(ctx, negotiate, nil) })
+}
+
+// knowsPassword reports whether the service account could log in by NTLM: neither
+// a DN nor a keytab can.
+func (d *Directory) knowsPassword() bool {
+	return d.service != nil && d.ServiceAccount.Secret != "" && checkDN(d.ServiceAccount.Name) != nil
+}
+
+// asClient is the service account as an NTLM client.
+func (d *Directory) asClient(secret identity.Secret) *ntlm.Client {
+	name := identity.ParseName(d.ServiceAccount.Name)
 	if _, _, isUPN := name.UPN(); !isUPN && name.Domain == "" {
 		name.Domain = d.netBIOS()
 	}
-	client := &ntlm.Client{Domain: name.Domain, User: name.User, Password: secret.Reveal()}
-	x, err := r.StartNTLM(ctx, client.Negotiate(), nil)
+	return &ntlm.Client{Domain: name.Domain, User: name.User, Password: secret.Reveal()}
+}
+
+// relayOnce is one log-in by relay.
+func relayOnce(ctx context.Context, client *ntlm.Client, start func(negotiate []byte) (identity.NTLMExchange, error)) error {
+	x, err := start(client.Negotiate())
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
 // What becomes of the list of servers when DNS is asked.
@@ -29,15 +27,11 @@ func (s *servers) await(ctx context.Context) error {
 	if s.finder == nil || len(s.all()) > 0 {
 		return nil
 	}
-	select {
-	case <-s.finder.look():
-	case <-ctx.Done():
-		return &identity.Error{Kind: identity.KindTimeout, Err: context.Cause(ctx), Hint: "DNS does not say in time which controllers there are: check /etc/resolv.conf"}
-	}
+	err := s.finder.wait(ctx)
 	if len(s.all()) > 0 {
 		return nil
 	}
-	return s.finder.failure()
+	return err
 }
 
 // renew has DNS asked once more where all servers are aside.

@@ -35,9 +35,9 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 	if err != nil {
 		return nil, err
 	}
-	if primary != nil {
-		found[identity.Fold(primary.DN)] = primary
-		level = append(level, primary.DN)
+	if primary.entry != nil {
+		found[identity.Fold(primary.entry.DN)] = primary.entry
+		level = append(level, primary.entry.DN)
 	}
 	posix, err := search.posixGroups(ctx, p, found)
 	if err != nil {
@@ -51,7 +51,8 @@ func (d *Directory) groupsByWalk(ctx context.Context, c *conn, root rootDSE, p p
 			return nil, err
 		}
 		if len(level) == 0 || !d.nested() {
-			return d.walked(ctx, c, p, found)
+			groups, err := d.walked(ctx, c, p, found)
+			return append(primary.unread(), groups...), err
 		}
 	}
 	return nil, &identity.Error{

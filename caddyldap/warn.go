@@ -11,9 +11,16 @@ import (
 
 // warn writes, when the configuration is loaded, what it gives away.
 func (d *Directory) warn() {
-	say := func(word, hint string) {
+	d.giveaways(func(word, hint string) {
 		d.logger.Warn("the configuration gives protection away", zap.String("word", word), zap.String("hint", hint))
+	})
+	for _, s := range d.Server {
+		d.warnPort(s.URL)
 	}
+}
+
+// giveaways are the words that give protection away.
+func (d *Directory) giveaways(say func(word, hint string)) {
 	if d.TLS != nil && d.TLS.InsecureSkipVerify {
 		say("insecure_skip_verify", "anybody on the way can pose as the controller, read passwords and let himself in; write trust_pool into the block tls instead")
 	}
@@ -22,9 +29,6 @@ func (d *Directory) warn() {
 	}
 	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" && !strings.Contains(d.ServiceAccount.Secret, "{") {
 		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
-	}
-	for _, s := range d.Server {
-		d.warnPort(s.URL)
 	}
 }
 

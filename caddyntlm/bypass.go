@@ -57,9 +57,9 @@ func (v *visit) isBypassed() (bool, error) {
 		case err != nil:
 			return false, err
 		case !matches:
-		case b.sees&seesPath != 0 && !hasOneReading(v.r.URL):
+		case b.sees&seesPath != 0 && !HasOneReading(v.r.URL):
 			v.recordBypass("bypass_refused", "ambiguous_path")
-		case b.sees.isBlurred(v.r):
+		case b.sees.isBlurred(v):
 			// The address is the proxy's, and everybody comes from there.
 			v.recordBypass("bypass_refused", identity.KindProxySeen.String())
 		default:

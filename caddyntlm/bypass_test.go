@@ -251,7 +251,7 @@ func TestBypassNested(t *testing.T) {
 
 func TestHasOneReading(t *testing.T) {
 	for _, path := range []string{"", "*", "a"} {
-		if hasOneReading(&url.URL{Path: path}) {
+		if HasOneReading(&url.URL{Path: path}) {
 			t.Errorf("%q has one reading", path)
 		}
 	}
@@ -263,7 +263,7 @@ func FuzzHasOneReading(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, target string) {
 		u, err := url.ParseRequestURI(target)
-		if err != nil || !hasOneReading(u) {
+		if err != nil || !HasOneReading(u) {
 			return
 		}
 		if clean := u.JoinPath(); clean.Path != u.Path {

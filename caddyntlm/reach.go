@@ -23,7 +23,7 @@ func (q *Require) checkReached(ctx caddy.Context) error {
 	if !ok {
 		return nil
 	}
-	return fmt.Errorf("require %s: no windows_auth stands on %s, so every request would be answered 500: write windows_auth <NAME> into the block of that site",
+	return fmt.Errorf("require %s: no windows_auth comes before it on %s, so every request would be answered 500: write windows_auth <NAME> into the block of that site",
 		q.rule, siteOf(site))
 }
 

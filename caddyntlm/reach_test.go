@@ -47,7 +47,7 @@ func TestRequireIsReached(t *testing.T) {
 			if c.want == "" && err != nil {
 				t.Errorf("got %v, want no error", err)
 			}
-			if want := "require group HR: no windows_auth stands on " + c.want + ","; c.want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			if want := "require group HR: no windows_auth comes before it on " + c.want + ","; c.want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("got %v, want %q in it", err, want)
 			}
 		})

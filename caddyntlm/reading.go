@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// hasOneReading reports whether every server takes the path of a URL for the
+// HasOneReading reports whether every server takes the path of a URL for the
 // same one. Caddy's matchers clean a path before they compare it, and the
 // application gets it as the client wrote it; between the two lie the tricks
 // that make /static/..;/admin a file for one and the administration for the
@@ -20,7 +20,7 @@ import (
 //   - no \ and no encoded / that some decode before they split
 //   - no % left after decoding, for those that decode twice
 //   - UTF-8 without control characters
-func hasOneReading(u *url.URL) bool {
+func HasOneReading(u *url.URL) bool {
 	path := u.Path
 	if !strings.HasPrefix(path, "/") || !utf8.ValidString(path) ||
 		strings.ContainsAny(path, `;\%`) || strings.ContainsFunc(path, unicode.IsControl) {

@@ -21,11 +21,15 @@ func (v *visit) keepCurrent() error {
 		return nil
 	}
 	err := v.renew()
-	if err != nil && technical(kindOf(err)) && age <= stale {
+	if err != nil && excuses(kindOf(err)) && age <= stale {
 		return nil
 	}
 	return err
 }
+
+// excuses reports whether an old identity may be used because of a failure: the
+// controllers do not answer, and not that too many log-ins of one address wait.
+func excuses(kind identity.Kind) bool { return technical(kind) && kind != identity.KindTooManyPending }
 
 // renew asks again who the user is. What can no longer be vouched for is
 // forgotten; a controller that is down proves nothing, and is not asked again
@@ -38,6 +42,8 @@ func (v *visit) renew() error {
 	err := v.ask()
 	switch {
 	case err == nil:
+	case kindOf(err) == identity.KindTooManyPending:
+		// The client's own doing: nobody was asked.
 	case technical(kindOf(err)):
 		// A client that left proves nothing about the controllers, and others
 		// may share the connection.

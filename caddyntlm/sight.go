@@ -2,7 +2,6 @@ package caddyntlm
 
 import (
 	"encoding/json"
-	"net/http"
 	"regexp"
 
 	"github.com/caddyserver/caddy/v2"
@@ -69,14 +68,14 @@ func sightOfMatcher(name string, raw json.RawMessage) sight {
 }
 
 // isBlurred reports whether a proxy stands between the matchers and the address
-// that they decide by. The client's own is known behind trusted_proxies alone:
+// that they decide by, or was ever seen on the connection. The client's own is known behind trusted_proxies alone:
 // otherwise it is the proxy's too.
-func (s sight) isBlurred(r *http.Request) bool {
+func (s sight) isBlurred(v *visit) bool {
 	switch {
-	case s&(seesPeer|seesClient) == 0 || !throughProxy(r):
+	case s&(seesPeer|seesClient) == 0 || !throughProxy(v.r) && !v.conn.isShared():
 		return false
 	case s&seesPeer != 0:
 		return true
 	}
-	return !throughTrusted(r)
+	return !throughTrusted(v.r)
 }

@@ -98,6 +98,16 @@ func outcomeOf(kind identity.Kind, s scheme) outcome {
 	return internal
 }
 
+// StatusOf is the HTTP status that a kind of failure becomes; ntlm says that the
+// client logs in by NTLM.
+func StatusOf(kind identity.Kind, ntlm bool) int {
+	s := schemeBasic
+	if ntlm {
+		s = schemeNTLM
+	}
+	return outcomeOf(kind, s).status
+}
+
 // technical reports whether nobody's credential is to blame for a kind.
 func technical(kind identity.Kind) bool {
 	return outcomeOf(kind, schemeNone).status == http.StatusServiceUnavailable

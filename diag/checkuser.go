@@ -10,7 +10,6 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -66,10 +65,9 @@ func (c *userCheck) run(ctx context.Context, in io.Reader, out, prompt io.Writer
 	if c.user == "" {
 		return &advice{errors.New("which user?"), `give --user EXAMPLE\alice`}
 	}
-	var rule *policy.Policy
-	if groups := splitGroups(c.groups); len(groups) > 0 {
-		var err error
-		if rule, err = policy.Compile(policy.Rule{Group: groups}); err != nil {
+	rule := policy.Rule{Group: splitGroups(c.groups)}
+	if len(rule.Group) > 0 {
+		if _, err := policy.Compile(rule); err != nil {
 			return err
 		}
 	}
@@ -86,73 +84,78 @@ func (c *userCheck) run(ctx context.Context, in io.Reader, out, prompt io.Writer
 	if c.domain != "" {
 		name = identity.Name{Domain: c.domain, User: c.user}
 	}
-	id, other, err := c.logIn(ctx, d, name, secret)
-	if id == nil {
+	seen, err := c.logIn(ctx, d, name, secret, rule.Groups())
+	if seen == nil {
 		return c.explain(name, err)
 	}
-	fmt.Fprintf(out, "User %s was authenticated.\n", id.Logon())
+	fmt.Fprintf(out, "User %s was authenticated.\n", seen.id.Logon())
 	if err != nil {
 		return judged(&advice{fmt.Errorf("looking up %s: %w", c.member, err), hintOf(err)})
 	}
-	if other != nil {
-		fmt.Fprintf(out, "User %s was found.\n", other.Logon())
-		id = other
+	id := seen.id
+	if seen.other != nil {
+		fmt.Fprintf(out, "User %s was found.\n", seen.other.Logon())
+		id = seen.other
 	}
 	if c.verbose {
-		describe(out, id)
+		describe(out, id, seen.paths)
+		if seen.lost != nil {
+			fmt.Fprintf(out, "  By which ways the user is in the groups could not be followed: %v\n", seen.lost)
+		}
+	}
+	for _, line := range missing(d, rule.Groups(), seen.groups) {
+		fmt.Fprintln(out, upperFirst(line)+".")
 	}
 	return c.judge(out, id, rule, d)
 }
 
-// logIn proves the user and looks up both of those asked about. err beside an
-// identity is about the other one.
-func (c *userCheck) logIn(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret) (id, other *identity.Identity, err error) {
-	p, err := c.prove(ctx, d, name, secret)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = p.Close() }()
-	var failed error
-	if c.member != "" {
-		other, failed = d.Lookup(ctx, p, identity.ParseName(c.member))
-	}
-	if id, err = d.Resolve(ctx, p); err != nil {
-		return nil, nil, err
-	}
-	return id, other, failed
+// sighting is what a check has seen on a user's connection.
+type sighting struct {
+	id, other *identity.Identity
+	paths     *caddyldap.Paths     // nil where they could not be followed
+	lost      error                // why not
+	groups    []caddyldap.Presence // of the groups asked about
 }
 
-func (c *userCheck) prove(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret) (*identity.Principal, error) {
-	if !c.ntlm {
-		v := d.PasswordVerifier()
-		if v == nil {
-			return nil, &advice{errors.New("no verifier of this directory takes passwords"), "say --ntlm"}
+// logIn proves the user and looks up both of those asked about. err beside a
+// sighting is about the other one.
+func (c *userCheck) logIn(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret, groups []policy.NamedGroup) (*sighting, error) {
+	p, err := prove(ctx, d, name, secret, c.ntlm)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }()
+	seen := new(sighting)
+	var failed error
+	if c.member != "" {
+		seen.other, failed = d.Lookup(ctx, p, identity.ParseName(c.member))
+	}
+	if c.verbose && failed == nil {
+		if seen.paths, err = d.Paths(ctx, p, seen.other); err != nil {
+			seen.paths, seen.lost = nil, err
 		}
-		return v.VerifyPassword(ctx, name, secret)
 	}
-	v := d.NTLMVerifier()
-	if v == nil {
-		return nil, &advice{errors.New("no verifier of this directory takes NTLM"), "leave --ntlm out"}
+	if len(groups) > 0 {
+		if seen.groups, err = d.Presence(ctx, p, groups); err != nil {
+			return nil, err
+		}
 	}
-	client := &ntlm.Client{Domain: name.Domain, User: name.User, Password: secret.Reveal()}
-	x, err := v.StartNTLM(ctx, client.Negotiate(), nil)
-	if err != nil {
+	if seen.id, err = d.Resolve(ctx, p); err != nil {
 		return nil, err
 	}
-	defer func() { _ = x.Close() }()
-	answer, err := client.Authenticate(x.Challenge())
-	if err != nil {
-		return nil, err
-	}
-	return x.Finish(ctx, answer)
+	return seen, failed
 }
 
 // judge says whether one of the groups is the user's.
-func (c *userCheck) judge(out io.Writer, id *identity.Identity, rule *policy.Policy, d *caddyldap.Directory) error {
-	if rule == nil {
+func (c *userCheck) judge(out io.Writer, id *identity.Identity, rule policy.Rule, d *caddyldap.Directory) error {
+	if len(rule.Group) == 0 {
 		return nil
 	}
-	decision := rule.Decide(id, policy.Scope{First: d.Name()})
+	compiled, err := policy.Compile(rule)
+	if err != nil {
+		return err
+	}
+	decision := compiled.Decide(id, policy.Scope{First: d.Name()})
 	if decision.Allow {
 		fmt.Fprintln(out, "User belongs to at least one group.")
 		return nil
@@ -161,23 +164,6 @@ func (c *userCheck) judge(out io.Writer, id *identity.Identity, rule *policy.Pol
 		fmt.Errorf("user %s belongs to none of the groups", id.Logon()),
 		"names of groups are their sAMAccountNames; --verbose lists those of the user",
 	}}
-}
-
-func describe(out io.Writer, id *identity.Identity) {
-	for _, line := range [][2]string{
-		{"SID", id.SID.String()}, {"DN", id.DN}, {"UPN", id.UPN}, {"name", id.DisplayName}, {"mail", id.Mail}, {"controller", id.Server},
-	} {
-		if line[1] != "" {
-			fmt.Fprintf(out, "  %-10s %s\n", line[0], line[1])
-		}
-	}
-	for _, g := range id.Groups() {
-		text := g.SID.String()
-		if g.Name != "" {
-			text = fmt.Sprintf("%s  %s  %s", g.Name, g.DN, text)
-		}
-		fmt.Fprintf(out, "  group      %s\n", text)
-	}
 }
 
 // explain words a refusal, with its cure.

@@ -1,6 +1,7 @@
 // Package diag is the doctor: the subcommands of caddy windows-auth. The
 // demo shows the whole product on a directory inside the process; the checks log
-// in at a controller or at a site and say what comes of it.
+// in at a controller or at a site and say what comes of it, or what would come of
+// a configuration.
 package diag
 
 import (
@@ -15,13 +16,13 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "windows-auth",
-		Short: "Windows Authentication: a demo to try it on, and checks of users and sites",
+		Short: "Windows Authentication: a demo to try it on, and checks of users, sites and configurations",
 		Long: "Windows Authentication for any site: NTLM and Basic, decided by the\n" +
 			"organisation's own Active Directory or LDAP servers.",
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.SilenceErrors = true
 			cmd.RunE = unknownSubcommand
-			cmd.AddCommand(demoCommand(), checkUserCommand(), checkSiteCommand())
+			cmd.AddCommand(demoCommand(), checkUserCommand(), checkSiteCommand(), explainCommand(), checkConfigCommand())
 		},
 	})
 }

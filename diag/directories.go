@@ -58,7 +58,7 @@ func (s *source) find(ctx caddy.Context, app *caddyldap.App) (*caddyldap.Directo
 		}
 		return app.Adopt(ctx, one)
 	}
-	document, err := readConfig(s.config)
+	document, err := readConfig(s.config, "")
 	if err != nil {
 		return nil, err
 	}
@@ -112,17 +112,27 @@ func (s *source) single() (*caddyldap.Directory, error) {
 }
 
 // readConfig reads a configuration as Caddy does: JSON as it stands, anything
-// else by the Caddyfile adapter.
-func readConfig(path string) ([]byte, error) {
+// else by an adapter, which is the Caddyfile's unless another one is named.
+func readConfig(path, adapter string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, &advice{err, sourceHint}
+		return nil, &advice{err, "name the file that Caddy uses, and run this as a user who may read it"}
 	}
-	if filepath.Ext(path) == ".json" {
+	if adapter == "json" || adapter == "" && filepath.Ext(path) == ".json" {
 		return text, nil
 	}
-	document, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, map[string]any{"filename": path})
-	return document, err
+	if adapter == "" {
+		adapter = "caddyfile"
+	}
+	known := caddyconfig.GetAdapter(adapter)
+	if known == nil {
+		return nil, &advice{fmt.Errorf("there is no adapter %s", adapter), "caddy list-modules shows those built in, as caddy.adapters; JSON needs none"}
+	}
+	document, _, err := known.Adapt(text, map[string]any{"filename": path})
+	if err != nil {
+		return nil, &advice{err, "caddy validate --config " + path + " reads it as Caddy will"}
+	}
+	return document, nil
 }
 
 // directoriesOf finds the directories of a configuration: those of ldap blocks
@@ -142,50 +152,23 @@ func directoriesOf(document []byte) (named map[string]*caddyldap.Directory, own 
 			return nil, nil, fmt.Errorf("the ldap app: %w", err)
 		}
 	}
-	var http any
-	if raw := config.Apps["http"]; raw != nil {
-		if err := json.Unmarshal(raw, &http); err != nil {
-			return nil, nil, err
-		}
-	}
 	var seen []string
-	err = eachOwn(http, func(raw []byte) error {
-		if slices.Contains(seen, string(raw)) {
+	err = eachHandler(config.Apps["http"], func(handler string, raw []byte) error {
+		var h struct {
+			Directory json.RawMessage `json:"directory"`
+		}
+		if handler != handlerDoor {
 			return nil
 		}
-		seen = append(seen, string(raw))
+		if err := json.Unmarshal(raw, &h); err != nil || h.Directory == nil || slices.Contains(seen, string(h.Directory)) {
+			return err
+		}
+		seen = append(seen, string(h.Directory))
 		d := new(caddyldap.Directory)
 		own = append(own, d)
-		return json.Unmarshal(raw, d)
+		return json.Unmarshal(h.Directory, d)
 	})
 	return app.Directories, own, err
-}
-
-// eachOwn visits the directories inside windows_auth handlers, wherever those
-// stand.
-func eachOwn(value any, visit func([]byte) error) error {
-	switch value := value.(type) {
-	case []any:
-		for _, inner := range value {
-			if err := eachOwn(inner, visit); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		if value["handler"] == "windows_auth" && value["directory"] != nil {
-			raw, err := json.Marshal(value["directory"])
-			if err != nil {
-				return err
-			}
-			return visit(raw)
-		}
-		for _, inner := range value {
-			if err := eachOwn(inner, visit); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // splitGroups reads what --groups holds: names with commas between them, as they

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
+	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 )
 
 // doctor runs a subcommand of windows-auth with something on standard input.
@@ -52,24 +54,29 @@ func TestCheckUser(t *testing.T) {
 		code int
 		want []string
 	}{
-		"authenticated": {carol, 0, []string{`User EXAMPLE\carol was authenticated.`}},
-		"in a group":    {append([]string{"-g", "Nobody,Nest C"}, carol...), 0, []string{"User belongs to at least one group."}},
-		"in no group":   {append([]string{"-g", "Web Users"}, carol...), 1, []string{"was authenticated.", "error: ", "none of the groups", "hint: "}},
-		"verbose":       {append([]string{"-v"}, carol...), 0, []string{"CN=Carol Clark,OU=Staff," + domain.BaseDN, "Nest C", "S-1-5-21-"}},
-		"another's":     {append([]string{"-m", "alice", "-g", "Web Users"}, carol...), 0, []string{`User EXAMPLE\alice was found.`, "User belongs to at least one group."}},
-		"nobody's":      {append([]string{"-m", "nobody-at-all"}, carol...), 1, []string{"looking up nobody-at-all", "not_found"}},
-		"by NTLM":       {append([]string{"--ntlm", "-d", "EXAMPLE"}, carol...), 0, []string{"was authenticated."}},
-		"config":        {[]string{"-u", "carol", "--password-file", secret, "--config", config}, 0, []string{"was authenticated."}},
-		"short form":    {[]string{"-u", `EXAMPLE\carol`, "--password-file", secret, "--config", short}, 0, []string{"was authenticated."}},
-		"wrong":         {append([]string{"-u", "bob", "-p", "wrong"}, address...), 1, []string{"error: user bob was not authenticated", "bad_credentials", "hint: no controller tells"}},
-		"disabled":      {append([]string{"-u", "disabled", "-p", lab.Account("disabled").Password}, address...), 1, []string{"disabled", "hint: the account is disabled"}},
-		"other domain":  {append([]string{"-u", `OTHER\bob`, "-p", lab.Account("bob").Password}, address...), 1, []string{"was not authenticated"}},
-		"unknown CA":    {[]string{"-u", "carol", "-p", "x", "-a", domain.LDAPS(1)}, 2, []string{"error: ", "tls", "--ca FILE"}},
-		"no controller": {[]string{"-u", "carol", "-p", "x", "-k", "-a", "ldaps://127.0.0.1:1"}, 2, []string{"unavailable", "hint: nothing listens"}},
-		"no user":       {address, 2, []string{"which user?"}},
-		"no directory":  {[]string{"-u", "carol"}, 2, []string{"which directory?", "--config"}},
-		"odd flag":      {[]string{"--usr", "carol"}, 2, []string{"unknown flag", "--help lists the flags"}},
-		"odd argument":  {[]string{"carol"}, 2, []string{"takes no argument"}},
+		"authenticated":            {carol, 0, []string{`User EXAMPLE\carol was authenticated.`}},
+		"in a group":               {append([]string{"-g", "Nobody,Nest C"}, carol...), 0, []string{"User belongs to at least one group."}},
+		"in no group":              {append([]string{"-g", "Web Users"}, carol...), 1, []string{"was authenticated.", "error: ", "none of the groups", "hint: "}},
+		"verbose":                  {append([]string{"-v"}, carol...), 0, []string{"CN=Carol Clark,OU=Staff," + domain.BaseDN, "Nest C", "S-1-5-21-"}},
+		"ways":                     {append([]string{"-v"}, carol...), 0, []string{"through Nest C > Nest B\n", "primary group\n", "through Domain Users, which begins with the primary group", "S-1-1-0\n             by the security token alone"}},
+		"another's ways":           {append([]string{"-v", "-m", "dave"}, carol...), 0, []string{"CN=Primary Team,OU=Groups," + domain.BaseDN, "primary group\n"}},
+		"no such group":            {append([]string{"-g", "Nobody"}, carol...), 1, []string{"There is no group Nobody in ", "none of the groups"}},
+		"no token group":           {append([]string{"-g", "Mail List"}, carol...), 1, []string{"Mail List is a distribution group of "}},
+		"no such group beside one": {append([]string{"-g", "Nobody,Nest C"}, carol...), 0, []string{"There is no group Nobody in ", "User belongs to at least one group."}},
+		"another's":                {append([]string{"-m", "alice", "-g", "Web Users"}, carol...), 0, []string{`User EXAMPLE\alice was found.`, "User belongs to at least one group."}},
+		"nobody's":                 {append([]string{"-m", "nobody-at-all"}, carol...), 1, []string{"looking up nobody-at-all", "not_found"}},
+		"by NTLM":                  {append([]string{"--ntlm", "-d", "EXAMPLE"}, carol...), 0, []string{"was authenticated."}},
+		"config":                   {[]string{"-u", "carol", "--password-file", secret, "--config", config}, 0, []string{"was authenticated."}},
+		"short form":               {[]string{"-u", `EXAMPLE\carol`, "--password-file", secret, "--config", short}, 0, []string{"was authenticated."}},
+		"wrong":                    {append([]string{"-u", "bob", "-p", "wrong"}, address...), 1, []string{"error: user bob was not authenticated", "bad_credentials", "hint: no controller tells"}},
+		"disabled":                 {append([]string{"-u", "disabled", "-p", lab.Account("disabled").Password}, address...), 1, []string{"disabled", "hint: the account is disabled"}},
+		"other domain":             {append([]string{"-u", `OTHER\bob`, "-p", lab.Account("bob").Password}, address...), 1, []string{"was not authenticated"}},
+		"unknown CA":               {[]string{"-u", "carol", "-p", "x", "-a", domain.LDAPS(1)}, 2, []string{"error: ", "tls", "--ca FILE"}},
+		"no controller":            {[]string{"-u", "carol", "-p", "x", "-k", "-a", "ldaps://127.0.0.1:1"}, 2, []string{"unavailable", "hint: nothing listens"}},
+		"no user":                  {address, 2, []string{"which user?"}},
+		"no directory":             {[]string{"-u", "carol"}, 2, []string{"which directory?", "--config"}},
+		"odd flag":                 {[]string{"--usr", "carol"}, 2, []string{"unknown flag", "--help lists the flags"}},
+		"odd argument":             {[]string{"carol"}, 2, []string{"takes no argument"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out := doctor(t, "", append([]string{"check-user"}, c.args...)...)
@@ -91,6 +98,43 @@ func TestCheckUser(t *testing.T) {
 	}
 	if err := domain.Unlock("bob"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCheckUserOfOpenLDAP: the ways to groups of a Unix directory, and groups that
+// are not there.
+func TestCheckUserOfOpenLDAP(t *testing.T) {
+	server := openLDAP(t)
+	config := configFile(t, fmt.Sprintf("{\n\tldap EXAMPLE {\n\t\tserver %s\n\t\tbase_dn %s\n\t\ttls {\n\t\t\ttrust_pool file %s\n\t\t}\n\t\tverify bind\n\t\tservice_account %s %s\n\t}\n}\n",
+		server.LDAPS, slapd.Base, server.CA, slapd.Service, slapd.ServicePassword))
+	for name, v := range map[string]verdict{
+		"ways":          {"-v", "", 0, "group      staff  cn=staff,ou=groups," + slapd.Base + "\n             direct|group      circle  cn=circle,ou=groups," + slapd.Base + "\n             through staff > everybody\n|group      unix  cn=unix,ou=groups," + slapd.Base + "\n             memberUid|group      primary  cn=primary,ou=groups," + slapd.Base + "\n             gidNumber|group      above  cn=above,o=teams\n             through staff\n"},
+		"another tree":  {"-g abroad", "", 0, "belongs to at least one group"},
+		"no such group": {"-g nobodies,staff", "", 0, "There is no group nobodies in EXAMPLE"},
+		"not in it":     {"-g unique", "", 1, "none of the groups"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out := doctor(t, "Secr3t-anna\n", append([]string{"check-user", "-u", "anna", "--config", config}, strings.Fields(v.args)...)...)
+			v.check(t, code, out)
+			if name != "no such group" && strings.Contains(out, "There is no group") {
+				t.Errorf("a group that is there was not found:\n%s", out)
+			}
+		})
+	}
+}
+
+// TestCheckUserInManyGroups: what is followed is bounded, and says so.
+func TestCheckUserInManyGroups(t *testing.T) {
+	if err := domain.Heap(1); err != nil {
+		t.Fatal(err)
+	}
+	config := configFile(t, ldapBlock("timeout {\nrequest 30s\n}")) // the first log-in of such a user takes Samba seconds
+	began := time.Now()
+	code, out := doctor(t, "Secr3t-heavy\n", "check-user", "-v", "-u", "heavy", "--config", config)
+	took := time.Since(began)
+	t.Logf("it took %v", took)
+	if code != 0 || took > time.Minute || !strings.Contains(out, "There are more groups, or deeper ones, than were followed.") || strings.Count(out, "\n             direct\n") < 1000 {
+		t.Errorf("got %d after %v\n%.2000s", code, took, out)
 	}
 }
 

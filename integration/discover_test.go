@@ -139,16 +139,21 @@ func TestDiscoverOtherwise(t *testing.T) {
 			t.Errorf("got the hint %q", hint)
 		}
 	})
-	t.Run("check-user", func(t *testing.T) {
+	t.Run("doctor", func(t *testing.T) {
 		binary, err := buildCaddy()
 		if err != nil {
 			t.Fatal(err)
 		}
 		dir := serverDir(t)
 		conf := configure(t, dir, "{\n\tldap EXAMPLE {\n\t\tdiscover {{.Domain}}\n\t\ttls {\n\t\t\ttrust_pool file {{.CA}}\n\t\t}\n\t}\n}\n", map[string]string{"Domain": domain.DNSDomain, "CA": domain.CA()})
-		command := amongControllers(t, dir, binary, "windows-auth", "check-user", "--config", conf, "-u", "alice", "-p", "Secr3t-alice")
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil || !strings.Contains(string(out), "was authenticated") {
-			t.Errorf("got %v\n%s", err, out)
+		for want, args := range map[string][]string{
+			"was authenticated":         {"check-user", "--config", conf, "-u", "alice", "-p", "Secr3t-alice"},
+			"DNS names the controllers": {"check-config", conf},
+		} {
+			command := amongControllers(t, dir, append([]string{binary, "windows-auth"}, args...)...)
+			if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("%s: got %v, want %q in it\n%s", args[0], err, want, out)
+			}
 		}
 	})
 }

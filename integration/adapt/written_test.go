@@ -99,9 +99,9 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// oneLine finds a block with words in it on one line, which Caddy refuses; one
-// that holds nothing but … says no more than that a block is meant.
-var oneLine = regexp.MustCompile(`[a-z>] \{ [^…}]|[a-z>] \{ …[^}]* [^}]*[^ }]`)
+// oneLine finds a block with a whole line or more in it on one line, which Caddy
+// refuses; { … } and { word } say no more than which block is meant.
+var oneLine = regexp.MustCompile(`[a-z>] \{ [^}]*[^ }][ ,][^}]*[^ }]`)
 
 // Nobody is shown a block that Caddy would not take, neither in the text of a page
 // nor in an error.
@@ -109,7 +109,7 @@ func TestBlocksHaveLines(t *testing.T) {
 	inline := regexp.MustCompile("`[^`\n]+`")
 	for _, file := range pages(t) {
 		for _, code := range inline.FindAll(read(t, file), -1) {
-			if oneLine.Match(code) {
+			if filepath.Base(file) != "CHANGELOG.md" && oneLine.Match(code) {
 				t.Errorf("%s: %s", file, code)
 			}
 		}
@@ -121,7 +121,7 @@ func TestBlocksHaveLines(t *testing.T) {
 	}
 	for text, want := range map[string]bool{
 		"tls { trust_pool file ca.pem }": true, "user { filter … }": true, "map { fallback <role>…, <attribute> <role>… }": true,
-		"require all { … none { … } }": true, "server <url> { server_name <name> }": true, "require all { … }": false,
+		"require all { … none { … } }": true, "server <url> { server_name <name> }": true, "require all { … }": false, "cache { ttl }": false,
 		"tls { … } with trust_pool <module> …, server_name <name>": false, "{http.auth.user.id}": false, "DC={user},DC=x": false,
 	} {
 		if got := oneLine.MatchString(text); got != want {

@@ -42,6 +42,7 @@ type Quirks struct {
 	SigningRequired bool // SASL binds without signing get result 8
 	BadBindings     bool // NTLM binds get 49 with 80090346, as with channel bindings enforced
 	Bindings        bool // NTLM binds over TLS need the channel binding of this connection
+	SentBindings    bool // NTLM binds over TLS that carry a channel binding need this connection's
 	Busy            bool // binds and searches get result 51
 	GuestMap        bool // an unknown user becomes Guest, RID 501
 }

@@ -82,10 +82,21 @@ func (c *conn) finish(p *ntlmPending, authenticate []byte) outcome {
 		return outcome{data: dataInvalidParameter}
 	}
 	data, alive := c.judge(who, err == nil)
-	if data == "" && c.cfg.Bindings && !c.isBound(message) {
+	if data == "" && (c.cfg.Bindings || c.cfg.SentBindings && sendsBinding(message)) && !c.isBound(message) {
 		return outcome{badBinding: true, gone: !alive}
 	}
 	return outcome{who: who, data: data, flags: message.Flags, gone: !alive}
+}
+
+// sendsBinding reports whether a client sent a channel binding, which
+// LdapEnforceChannelBinding 1 then compares.
+func sendsBinding(m *ntlm.Authenticate) bool {
+	response, err := m.V2()
+	if err != nil {
+		return false
+	}
+	_, sent := response.AVPairs.ChannelBindings()
+	return sent
 }
 
 // isBound compares the client's channel binding with the connection's,

@@ -1,6 +1,9 @@
 package demodir
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Capabilities of [MS-ADTS] 3.1.1.3.4.3 by which clients tell a controller
 // from another LDAP server.
@@ -23,6 +26,7 @@ func (c *conn) selectRootDSE(req *searchRequest) []attribute {
 	e.put("configurationNamingContext", t.configuration())
 	e.put("schemaNamingContext", t.schema())
 	e.put("dnsHostName", t.hostName())
+	e.put("currentTime", time.Now().UTC().Format("20060102150405.0Z"))
 	e.put("ldapServiceName", t.dns+":dc1$@"+strings.ToUpper(t.dns))
 	e.put("supportedLDAPVersion", "3")
 	e.put("supportedSASLMechanisms", mechSPNEGO)

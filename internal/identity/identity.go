@@ -43,6 +43,7 @@ type Identity struct {
 	folded  Folded
 	hidden  bool // a group of its own domain or of BUILTIN without a name
 	foreign bool // one of another domain
+	unknown bool // one of which not even the SID is known
 }
 
 // Folded holds the account's names in the form in which they are compared.
@@ -61,6 +62,8 @@ func New(a Account, foldDN func(string) string) *Identity {
 	for _, g := range a.Groups {
 		switch domain := g.SID.Domain(); {
 		case g.Name != "":
+		case g.SID.IsZero() && g.DN == "":
+			id.hidden, id.unknown = true, true
 		case a.SID.IsZero(), g.SID.IsZero(), domain == a.SID.Domain(), domain == SIDBuiltin:
 			id.hidden = true // without SIDs every group is one of the directory's own
 		case g.SID.IsOfDomain():
@@ -87,6 +90,10 @@ func (id *Identity) HidesGroups() bool { return id.hidden }
 // HidesForeignGroups reports the same of groups of other domains: universal ones
 // of the forest, and those in an account's SID history.
 func (id *Identity) HidesForeignGroups() bool { return id.foreign }
+
+// HidesAnyGroup reports whether the account is in a group of which nothing is
+// known, not even its SID.
+func (id *Identity) HidesAnyGroup() bool { return id.unknown }
 
 // InSID reports whether the account or one of its groups has the SID.
 func (id *Identity) InSID(sid SID) bool {

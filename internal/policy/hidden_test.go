@@ -52,3 +52,18 @@ func TestWellKnownGroupsHideNothing(t *testing.T) {
 		t.Errorf("got %v, %v, want nothing hidden", id.HidesGroups(), id.HidesForeignGroups())
 	}
 }
+
+// TestNoneWithUnknownGroup: a group that nobody could read, found by a walk, has
+// neither name nor SID, and may be any.
+func TestNoneWithUnknownGroup(t *testing.T) {
+	id := identity.New(identity.Account{Directory: "EXAMPLE", SID: sid(t, "S-1-5-21-1-2-3-1104"), Groups: []identity.Group{{}}}, FoldDN)
+	for _, none := range []Rule{{SID: []string{"S-1-5-21-1-2-3-1105"}}, {Group: []string{"S-1-5-21-1-2-3-1105"}}} {
+		p, err := Compile(Rule{All: []Rule{{ValidUser: true}, {None: []Rule{none}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Decide(id, Scope{}).Allow {
+			t.Errorf("%s lets in somebody who is in a group of which nobody knows the SID", p)
+		}
+	}
+}

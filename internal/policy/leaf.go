@@ -9,6 +9,7 @@ import (
 // leaf is a rule with names in it.
 type leaf struct {
 	text  string
+	texts []string // of the names, as they are written
 	names []name
 }
 
@@ -23,12 +24,12 @@ type (
 
 func compileUsers(texts []string) (node, error) {
 	names, err := parseNames("user", texts)
-	return users{leaf{quoted("user", texts), names}}, err
+	return users{leaf{quoted("user", texts), texts, names}}, err
 }
 
 func compileGroups(texts []string) (node, error) {
 	names, err := parseNames("group", texts)
-	return groups{leaf{quoted("group", texts), names}}, err
+	return groups{leaf{quoted("group", texts), texts, names}}, err
 }
 
 func compileSIDs(texts []string) (node, error) {
@@ -41,7 +42,7 @@ func compileSIDs(texts []string) (node, error) {
 			return nil, fmt.Errorf("sid %s: not a security identifier (S-1-…)", texts[i])
 		}
 	}
-	return sids{leaf{quoted("sid", texts), names}}, nil
+	return sids{leaf{quoted("sid", texts), texts, names}}, nil
 }
 
 func (u users) match(id *identity.Identity, scope Scope) (string, bool) {
@@ -110,7 +111,7 @@ func (g groups) unsure(id *identity.Identity) bool {
 func (n *name) isHidden(id *identity.Identity) bool {
 	switch {
 	case n.form == bySID:
-		return false
+		return id.HidesAnyGroup() && n.sid != id.SID
 	case id.HidesGroups():
 		return true
 	case !id.HidesForeignGroups():
@@ -118,9 +119,18 @@ func (n *name) isHidden(id *identity.Identity) bool {
 	case n.form == dn:
 		return !n.isOwnDN(id)
 	}
-	own := id.Folded()
-	return n.form == inDomain && n.domain != Builtin && n.domain != own.Domain && n.domain != own.DNSDomain
+	return n.form == inDomain && n.isForeign(id)
 }
+
+// isForeign reports whether the domain before a name is not the account's.
+func (n *name) isForeign(id *identity.Identity) bool {
+	own := id.Folded()
+	return n.domain != Builtin && n.domain != own.Domain && n.domain != own.DNSDomain
+}
+
+// unsure is so of a SID that is not the account's own: a group of which nothing
+// is known may have it.
+func (s sids) unsure(id *identity.Identity) bool { return id.HidesAnyGroup() }
 
 func (s sids) match(id *identity.Identity, _ Scope) (string, bool) {
 	for i := range s.names {

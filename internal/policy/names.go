@@ -88,16 +88,15 @@ func parseName(word, text string) (name, error) {
 	return parseBare(word, text)
 }
 
-// parseInDomain takes DOMAIN\name. No name has a backslash, so a second one
-// was meant to escape the first, and would name nobody.
+// parseInDomain takes DOMAIN\name. A second backslash behind the first was meant
+// to escape it, and would name nobody; one within the name may be the name's own
+// outside Active Directory.
 func parseInDomain(word, text string) (name, error) {
 	domain, user, _ := strings.Cut(text, `\`)
 	one := domain + `\` + strings.TrimLeft(user, `\`)
 	switch {
 	case domain == "" || strings.Trim(user, `\`) == "":
 		return name{}, fmt.Errorf(`%s %s: want DOMAIN\name`, word, text)
-	case strings.Count(one, `\`) > 1:
-		return name{}, fmt.Errorf(`%s %s: one backslash stands between domain and name, and a name has none: want DOMAIN\name`, word, text)
 	case one != text:
 		return name{}, fmt.Errorf("%s %s: one backslash is enough, in quotes too: write %s", word, text, quoted(word, []string{one}))
 	}

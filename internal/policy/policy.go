@@ -48,6 +48,8 @@ type node interface {
 	// unsure reports whether nobody can tell if the identity fits: a no is then
 	// no ground to let somebody pass.
 	unsure(id *identity.Identity) bool
+	// explain says what match says, and why.
+	explain(o *onlooker) Finding
 	String() string
 }
 

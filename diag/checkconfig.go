@@ -1,0 +1,208 @@
+package diag
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+)
+
+// configCheck looks at a configuration and at all that it will need.
+type configCheck struct {
+	adapter string
+	out     io.Writer
+	faults  int
+
+	groups map[policy.NamedGroup]caddyldap.Presence // what rules name
+	asked  int                                      // directories that know
+	opened []*caddyldap.Directory
+}
+
+func checkConfigCommand() *cobra.Command {
+	check := new(configCheck)
+	cmd := &cobra.Command{
+		Use:   "check-config FILE",
+		Short: "Will the controllers, accounts and groups of this configuration work?",
+		Long: "Reads the configuration without starting anything and looks, for each directory and\n" +
+			"each of its controllers, at all that a log-in will need: name, connection, TLS, clock,\n" +
+			"service account and its rights, NTLM; and at the groups that rules name. It says what\n" +
+			"to do about each thing that will not work. It sends no password but the service\n" +
+			"account's own, and stops with that where it is refused.\n\n" +
+			"Exit code 0: all is well. 1: something will not work. 2: the configuration cannot be read.",
+		Args:          oneFile,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			check.out = cmd.OutOrStdout()
+			return exitWith(cmd, check.run(cmd.Context(), args[0]))
+		},
+	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitWith(cmd, &advice{err, "caddy windows-auth check-config --help lists the flags"})
+	})
+	cmd.Flags().StringVar(&check.adapter, "adapter", "", "adapter of the configuration, where its name does not say so")
+	return cmd
+}
+
+func oneFile(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return exitWith(cmd, &advice{fmt.Errorf("%s takes one file, and got %d arguments", cmd.Name(), len(args)), "caddy windows-auth check-config /etc/caddy/Caddyfile"})
+}
+
+func (c *configCheck) run(ctx context.Context, path string) error {
+	document, err := readConfig(path, c.adapter)
+	if err != nil {
+		return err
+	}
+	named, own, err := directoriesOf(document)
+	if err != nil {
+		return err
+	}
+	if len(named)+len(own) == 0 {
+		return &advice{fmt.Errorf("%s has no ldap block and no windows_auth with servers", path), "name the file that Caddy uses"}
+	}
+	rules, err := rulesOf(document)
+	if err != nil {
+		return err
+	}
+	c.groups = make(map[policy.NamedGroup]caddyldap.Presence)
+	for _, rule := range rules {
+		for _, group := range rule.Groups() {
+			c.groups[group] = caddyldap.GroupAbsent
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		c.directory(ctx, "ldap "+name, name, named[name])
+	}
+	for _, d := range own {
+		c.directory(ctx, "windows_auth with servers of its own", "", d)
+	}
+	c.rules(rules, len(named)+len(own))
+	return c.verdict()
+}
+
+// directory examines one. An app of its own lets the others be looked at where
+// this one cannot be used.
+func (c *configCheck) directory(outside context.Context, title, name string, d *caddyldap.Directory) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: outside}) // which has the app's metrics
+	defer cancel()
+	fmt.Fprintln(c.out, title)
+	app := &caddyldap.App{Log: zap.NewNop()} // what it would log is told here
+	defer func() { _ = app.Cleanup() }()
+	if name != "" {
+		app.Directories = map[string]*caddyldap.Directory{name: d}
+	}
+	err := app.Provision(ctx)
+	if err == nil && name == "" {
+		d, err = app.Adopt(ctx, d)
+	}
+	if err != nil {
+		c.tell(caddyldap.Observation{Level: caddyldap.Faulty, About: "config", Text: err.Error(), Hint: "Caddy will not start with this"})
+		return
+	}
+	c.opened = append(c.opened, d)
+	d.Examine(ctx, func(server string) {
+		fmt.Fprintf(c.out, "  %s\n", cmp.Or(server, "all of it"))
+	}, c.tell)
+	c.lookForGroups(ctx, d)
+}
+
+// levels are how levels are written.
+var levels = map[caddyldap.Level]string{
+	caddyldap.Well: "ok", caddyldap.Notable: "note", caddyldap.Unclear: "unclear", caddyldap.Faulty: "FAULT",
+}
+
+func (c *configCheck) tell(o caddyldap.Observation) {
+	if o.Level == caddyldap.Faulty {
+		c.faults++
+	}
+	fmt.Fprintf(c.out, "    %-7s  %-8s %s\n", levels[o.Level], o.About, o.Text)
+	if o.Hint != "" {
+		fmt.Fprintf(c.out, "    %-7s  %-8s hint: %s\n", "", "", o.Hint)
+	}
+}
+
+// lookForGroups asks a directory for the groups that rules name. A rule does not
+// say whose group it means, so one that any directory has is there.
+func (c *configCheck) lookForGroups(ctx context.Context, d *caddyldap.Directory) {
+	if len(c.groups) == 0 || !d.HasServiceAccount() {
+		return
+	}
+	var names []policy.NamedGroup
+	for name := range c.groups {
+		names = append(names, name)
+	}
+	found, err := d.Presence(ctx, nil, names)
+	if err != nil {
+		return // told with the service account
+	}
+	c.asked++
+	for i, name := range names {
+		c.groups[name] = max(c.groups[name], found[i])
+	}
+}
+
+// rules tells what of the rules will not work.
+func (c *configCheck) rules(rules []policy.Rule, directories int) {
+	if len(rules) == 0 {
+		return
+	}
+	fmt.Fprintln(c.out, "rules")
+	faults := c.faults
+	for _, rule := range rules {
+		if _, err := policy.Compile(rule); err != nil {
+			c.tell(caddyldap.Observation{Level: caddyldap.Faulty, About: "require", Text: err.Error(), Hint: "Caddy will not start with this"})
+		} else if err := caddyldap.CheckRoles(rule.Roles(), c.opened); err != nil && len(c.opened) == directories {
+			c.tell(caddyldap.Observation{Level: caddyldap.Faulty, About: "role", Text: err.Error()})
+		}
+	}
+	switch {
+	case len(c.groups) == 0:
+	case c.asked < directories:
+		c.tell(caddyldap.Observation{Level: caddyldap.Unclear, About: "group", Text: "whether the groups in rules are there: not every directory has a service account that works", Hint: "caddy windows-auth check-user -g GROUP asks with a user's password"})
+	default:
+		c.absentGroups()
+	}
+	if c.faults == faults {
+		c.tell(caddyldap.Observation{About: "require", Text: fmt.Sprintf("%d rules can be decided", len(rules))})
+	}
+}
+
+func (c *configCheck) absentGroups() {
+	for _, name := range slices.SortedFunc(maps.Keys(c.groups), func(a, b policy.NamedGroup) int { return strings.Compare(a.Rule+a.Text, b.Rule+b.Text) }) {
+		o := caddyldap.Observation{Level: caddyldap.Faulty, About: "group"}
+		switch c.groups[name] {
+		case caddyldap.GroupPresent:
+			continue
+		case caddyldap.GroupAbsent:
+			o.Text, o.Hint = fmt.Sprintf("require %s: no directory has a group %s", name.Rule, name.Text), "nobody is in it: mend the name, or let the service account read the group"
+		case caddyldap.GroupDistribution:
+			o.Text, o.Hint = fmt.Sprintf("require %s: %s is a distribution group", name.Rule, name.Text), "it is in no access token, so nobody counts as its member: make it a security group"
+		}
+		c.tell(o)
+	}
+}
+
+func (c *configCheck) verdict() error {
+	if c.faults == 0 {
+		fmt.Fprintln(c.out, "all that could be looked at will work")
+		return nil
+	}
+	if c.faults == 1 {
+		return &no{&advice{errors.New("one thing will not work"), "the line FAULT says what, and the hint below it what to do"}}
+	}
+	return &no{&advice{fmt.Errorf("%d things will not work", c.faults), "the lines FAULT say what, and the hints below them what to do"}}
+}
