@@ -117,12 +117,13 @@ func TestDiscover(t *testing.T) {
 
 // TestDiscoverOtherwise: records that are not as one hopes, and another command.
 func TestDiscoverOtherwise(t *testing.T) {
-	t.Run("no such site, StartTLS", func(t *testing.T) {
-		s := discovering(t, "discover "+domain.DNSDomain+" Elsewhere", "starttls")
+	t.Run("no such site, StartTLS, Kerberos", func(t *testing.T) {
+		s := discovering(t, "discover "+domain.DNSDomain+" Elsewhere", "starttls", "service_account kerberos svc-web "+lab.Account("svc-web").Password)
 		if got := curl(t, "--ntlm", "-u", "alice:Secr3t-alice", s.HTTP+"/"); got.Status != 200 {
 			t.Errorf("got %d, reason %s", got.Status, s.reason(t))
 		}
 		s.waitLog(t, "DNS names no controller of the site")
+		s.waitLog(t, "self-test: all is well") // tickets too, of KDCs that DNS names
 		if got := s.server(t); !strings.HasSuffix(got, "."+domain.DNSDomain+":389") {
 			t.Errorf("%s served, want a controller's port 389", got)
 		}
