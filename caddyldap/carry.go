@@ -16,7 +16,7 @@ import (
 func (d *Directory) carry(ctx context.Context, c *conn, root rootDSE, old, fresh *identity.Identity) (*identity.Identity, error) {
 	var well []identity.SID
 	for _, g := range old.Groups() {
-		if g.Name == "" && !g.SID.IsZero() && !g.SID.IsOfDomain() && g.SID.Domain() != identity.SIDBuiltin && !fresh.InSID(g.SID) {
+		if g.Name == "" && g.SID.IsWellKnown() && !fresh.InSID(g.SID) {
 			well = append(well, g.SID)
 		}
 	}

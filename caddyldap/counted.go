@@ -146,6 +146,8 @@ func mayCount(e *ldap.Entry, account string) bool {
 	})
 }
 
-// groupClasses are the classes of groups whose members are searched for, RFC 4519
-// 3.5, 3.6 and RFC 2307 4.
+// groupClasses are the classes of groups whose members are searched for outside
+// Active Directory, RFC 4519 3.5, 3.6 and RFC 2307 4, and anyGroup finds all of them.
 var groupClasses = [...]string{"groupOfNames", "groupOfUniqueNames", "posixGroup"}
+
+var anyGroup = "(|(objectClass=" + strings.Join(groupClasses[:], ")(objectClass=") + "))"

@@ -9,7 +9,6 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -34,19 +33,7 @@ func TestGroupWord(t *testing.T) {
 				config := demoDirectory(startDemo(t, func(cfg *demodir.Config) { cfg.Quirks = quirks }))
 				config.Group = &c.group
 				d, _ := open(t, config, "EXAMPLE")
-				basic, err := logIn(t, d, "carol", "Secr3t-carol")
-				if err != nil {
-					t.Fatal(err)
-				}
-				byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "carol", Password: "Secr3t-carol"})
-				if err != nil {
-					t.Fatal(err)
-				}
-				fresh, err := d.Refresh(t.Context(), byNTLM)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for how, id := range map[string]*identity.Identity{"basic": basic, "ntlm": byNTLM, "refreshed": fresh} {
+				for how, id := range everyWay(t, d, "carol") {
 					names := groupNames(id)
 					maps.DeleteFunc(names, func(name string, _ bool) bool { return name == `\` }) // well-known SIDs
 					if got := slices.Sorted(maps.Keys(names)); !slices.Equal(got, c.want) {

@@ -97,6 +97,22 @@ func logInNTLM(t *testing.T, d *Directory, client *ntlm.Client) (*identity.Ident
 	return d.Resolve(t.Context(), p)
 }
 
+// everyWay logs somebody of the demo in by each way, and looks them up again: what
+// is known of them is the same.
+func everyWay(t *testing.T, d *Directory, user string) map[string]*identity.Identity {
+	t.Helper()
+	byPassword := mustLogIn(t, d, user)
+	byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: user, Password: "Secr3t-" + user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refreshed, err := d.Refresh(t.Context(), byNTLM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*identity.Identity{"password": byPassword, "ntlm": byNTLM, "refresh": refreshed}
+}
+
 func TestLogIn(t *testing.T) {
 	d, _ := open(t, demoDirectory(startDemo(t, nil)), "EXAMPLE")
 	for _, c := range []struct {

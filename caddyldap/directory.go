@@ -72,7 +72,6 @@ type Directory struct {
 	ruled     *ruledGroups // of all rules, nil before the app starts
 	verifiers []Verifier
 	missing   hush        // of base DNs
-	seen      sync.Map    // base DNs that were there
 	logger    *zap.Logger // of this configuration; log is for what outlives it
 	metrics   *metrics
 	now       func() time.Time

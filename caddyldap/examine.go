@@ -104,7 +104,7 @@ func (x *examination) names() {
 	if configured, hint := d.wrongNetBIOS(k); configured != "" {
 		x.tell(Observation{Faulty, "domain", "the domain's NetBIOS name is " + k.netBIOS + ", and not " + configured, hint})
 	}
-	if d.service == nil && d.domain.other.Load() && d.PasswordVerifier() != nil {
+	if d.mixesNames() {
 		x.note("names", "two accounts of one log-in name would be one user", "users seldom may read each other's entries: write a service_account that may read all accounts")
 	}
 }

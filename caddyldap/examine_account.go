@@ -164,8 +164,12 @@ func (c *conn) some(ctx context.Context, base, filter string, limit int, attribu
 // groupsSeen looks for any group at all.
 func (x *examination) groupsSeen(ctx context.Context, c *conn, root rootDSE) {
 	for _, base := range x.directory.groupBases(root, "") {
-		entries, err := c.some(ctx, base.dn, "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))", 1, "1.1")
-		if err == nil && len(entries) > 0 {
+		entries, err := c.some(ctx, base.dn, anyGroup, 1, "1.1")
+		if err != nil && (base.needed || !ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject)) {
+			x.fault("groups", diagnose(c.server, searching, err))
+			return
+		}
+		if len(entries) > 0 {
 			x.well("groups", "groups can be seen, such as %s", entries[0].DN)
 			return
 		}

@@ -81,18 +81,5 @@ func (d *Directory) foretell(ctx context.Context, c *conn, root rootDSE, entry *
 	return d.carry(ctx, c, root, everybody, id)
 }
 
-// everybody holds what each log-in shows: Everyone and Authenticated Users,
-// [MS-DTYP] 2.4.2.4.
-var everybody = identity.New(identity.Account{Groups: wellKnown("S-1-1-0", "S-1-5-11")}, policy.FoldDN)
-
-func wellKnown(texts ...string) []identity.Group {
-	groups := make([]identity.Group, len(texts))
-	for i, text := range texts {
-		sid, err := identity.ParseSID(text)
-		if err != nil {
-			panic("caddyldap: " + text + ": " + err.Error())
-		}
-		groups[i] = identity.Group{SID: sid}
-	}
-	return groups
-}
+// everybody holds what each log-in shows, [MS-DTYP] 2.4.2.4.
+var everybody = identity.New(identity.Account{Groups: []identity.Group{{SID: identity.SIDEveryone}, {SID: identity.SIDAuthenticatedUsers}}}, policy.FoldDN)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -59,19 +58,7 @@ func TestFittings(t *testing.T) {
 	if got := len(d.filters); got != len(fittingFilters) {
 		t.Errorf("got %d filters, want each once: %d", got, len(fittingFilters))
 	}
-	byPassword, err := logIn(t, d, "alice", "Secr3t-alice")
-	if err != nil {
-		t.Fatal(err)
-	}
-	byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "alice", Password: "Secr3t-alice"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	refreshed, err := d.Refresh(t.Context(), byNTLM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for way, id := range map[string]*identity.Identity{"password": byPassword, "ntlm": byNTLM, "refresh": refreshed} {
+	for way, id := range everyWay(t, d, "alice") {
 		for text, want := range fittingFilters {
 			if got := id.Fits(text); got != want {
 				t.Errorf("%s %s: got %v, want %v", way, text, got, want)

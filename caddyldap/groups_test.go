@@ -60,26 +60,15 @@ func TestGroups(t *testing.T) {
 				cfg.Groups = append(cfg.Groups, demodir.Group{Name: "Cycle", MemberOf: []string{"Cycle Back"}}, demodir.Group{Name: "Cycle Back", MemberOf: []string{"Cycle"}})
 				cfg.Users[2].Groups = append(cfg.Users[2].Groups, "Cycle")
 			})), "EXAMPLE")
-			basic, err := logIn(t, d, "carol", "Secr3t-carol")
-			if err != nil {
-				t.Fatal(err)
-			}
-			byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "carol", Password: "Secr3t-carol"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			fresh, err := d.Refresh(t.Context(), byNTLM)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for how, id := range map[string]*identity.Identity{"basic": basic, "ntlm": byNTLM, "refreshed": fresh} {
+			ways := everyWay(t, d, "carol")
+			for how, id := range ways {
 				names := groupNames(id)
 				for _, want := range []string{"HR Board", "HR Managers", "HR", "Staff", "Domain Users", "Cycle", "Cycle Back"} {
 					if !names[`EXAMPLE\`+want] {
 						t.Errorf("%s: %s is missing from %v", how, want, names)
 					}
 				}
-				if names[`EXAMPLE\Power Users`] || names[`EXAMPLE\carol`] || id.SID != basic.SID {
+				if names[`EXAMPLE\Power Users`] || names[`EXAMPLE\carol`] || id.SID != ways["password"].SID {
 					t.Errorf("%s: got %v of %v", how, names, id.SID)
 				}
 			}

@@ -25,7 +25,8 @@ type holdings struct {
 	servers *servers
 	service *service // nil without a service account
 	cache   *cache
-	pace    pace // of their answers to passwords
+	pace    pace     // of their answers to passwords
+	seen    sync.Map // base DNs that were there
 	domain  domainFacts
 	trust   *tls.Config // of all servers; each has its own ServerName
 	life    context.Context

@@ -8,8 +8,6 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
 // TestMap: features C17 to C21. The first line that fits gives its roles, else
@@ -104,23 +102,7 @@ func TestAttributesAndRoles(t *testing.T) {
 	config.Map = &Map{Fallback: []string{"guest"}, Lines: []MapLine{{"memberOf", "CN=Staff,*", []string{"web"}}}}
 	d, _ := open(t, config, "EXAMPLE")
 	d.wantAttributes([]string{"EmployeeType", "department"})
-	byPassword, err := logIn(t, d, "alice", "Secr3t-alice")
-	if err != nil {
-		t.Fatal(err)
-	}
-	byNTLM, err := logInNTLM(t, d, &ntlm.Client{User: "alice", Password: "Secr3t-alice"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	refreshed, err := d.Refresh(t.Context(), byNTLM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range []interface {
-		Attribute(string) ([]string, bool)
-		Roles() []string
-		HasValue(string, string) bool
-	}{byPassword, byNTLM, refreshed} {
+	for _, id := range everyWay(t, d, "alice") {
 		for name, want := range map[string]string{
 			"department": "Web,Ops", "jpegPhoto": "", "mail": "alice@example.test", "pager": "", "employeetype": "staff", "title": "unknown",
 		} {
@@ -129,7 +111,7 @@ func TestAttributesAndRoles(t *testing.T) {
 				t.Errorf("%s: got %q, %v, want %q", name, got, known, want)
 			}
 		}
-		if details := id.(*identity.Identity).Details; details.Unsure != nil {
+		if details := id.Details; details.Unsure != nil {
 			t.Errorf("got unsure of the roles %q, want of none", details.Unsure)
 		}
 		if got := id.Roles(); !slices.Equal(got, []string{"web"}) {

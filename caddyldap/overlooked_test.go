@@ -65,12 +65,19 @@ func TestOptionsArePartial(t *testing.T) {
 	}
 }
 
-// TestGroupFilterWithoutEntryDN: a server that cannot say which groups fit must not open a none.
-func TestGroupFilterWithoutEntryDN(t *testing.T) {
+// otherDirectory is of the demo's people, on a server that is no Active Directory.
+func otherDirectory(t *testing.T) *Directory {
+	t.Helper()
 	config := demoDirectory(startDemo(t, func(cfg *demodir.Config) {
 		cfg.Quirks = demodir.Quirks{NoTokenGroups: true, NoInChain: true, NotActive: true}
 	}))
 	config.User = &User{Attribute: "sAMAccountName"}
+	return config
+}
+
+// TestGroupFilterWithoutEntryDN: a server that cannot say which groups fit must not open a none.
+func TestGroupFilterWithoutEntryDN(t *testing.T) {
+	config := otherDirectory(t)
 	d, _ := open(t, config, "EXAMPLE")
 	without := mustLogIn(t, d, "carol")
 	filtered := &Directory{
@@ -102,10 +109,7 @@ func TestPaceAfterReload(t *testing.T) {
 
 // TestCacheByDN: outside Active Directory objectSid is an attribute like others, and two entries may have one.
 func TestCacheByDN(t *testing.T) {
-	config := demoDirectory(startDemo(t, func(cfg *demodir.Config) {
-		cfg.Quirks = demodir.Quirks{NoTokenGroups: true, NoInChain: true, NotActive: true}
-	}))
-	config.User = &User{Attribute: "sAMAccountName"}
+	config := otherDirectory(t)
 	d, _ := open(t, config, "EXAMPLE")
 	alice := mustLogIn(t, d, "alice")
 	err := d.service.do(t.Context(), func(c *conn, root rootDSE) error {

@@ -156,19 +156,10 @@ func (f *follower) first(ctx context.Context, c *conn, root rootDSE, account per
 	return level, nil
 }
 
-func posixTerm(attribute, value string) string {
-	if value == "" {
-		return ""
-	}
-	return "(" + attribute + "=" + ldap.EscapeFilter(value) + ")"
-}
-
 // byToken are the groups that a well-known SID of the token is in, such as
 // Authenticated Users. A principal's memberOf says so; see groupsAbove.
 func (f *follower) byToken(ctx context.Context, c *conn, root rootDSE, token []identity.SID) ([]string, error) {
-	well := slices.DeleteFunc(slices.Clone(token), func(sid identity.SID) bool {
-		return sid.IsOfDomain() || sid.Domain() == identity.SIDBuiltin
-	})
+	well := slices.DeleteFunc(slices.Clone(token), func(sid identity.SID) bool { return !sid.IsWellKnown() })
 	principals, err := bySIDs(ctx, c, root.base, well, append([]string{"memberOf"}, f.directory.reading.groups...))
 	if err != nil {
 		return nil, err

@@ -20,14 +20,8 @@ func (s *groupSearch) posixGroups(ctx context.Context, p person, found map[strin
 	if s.ad {
 		return nil, nil
 	}
-	terms, name := "", oneValue(p.entry, "uid") // one: a further uid may be another account's
-	if name != "" {
-		terms = "(memberUid=" + ldap.EscapeFilter(name) + ")"
-	}
-	if gid := value(p.entry, "gidNumber"); gid != "" {
-		terms += "(gidNumber=" + ldap.EscapeFilter(gid) + ")"
-	}
-	entries, err := s.posixGroupsBy(ctx, terms)
+	name := oneValue(p.entry, "uid") // one: a further uid may be another account's
+	entries, err := s.posixGroupsBy(ctx, posixTerm("memberUid", name)+posixTerm("gidNumber", value(p.entry, "gidNumber")))
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
@@ -44,6 +38,14 @@ func (s *groupSearch) posixGroups(ctx context.Context, p person, found map[strin
 		}
 	}
 	return fresh, nil
+}
+
+// posixTerm asks for the groups that have a value; nothing where there is none.
+func posixTerm(attribute, value string) string {
+	if value == "" {
+		return ""
+	}
+	return "(" + attribute + "=" + ldap.EscapeFilter(value) + ")"
 }
 
 func (s *groupSearch) posixGroupsBy(ctx context.Context, terms string) ([]*ldap.Entry, error) {
@@ -65,7 +67,7 @@ func (s *groupSearch) checkMember(ctx context.Context, uid string) error {
 	if err == nil && !sharesUID(named, s.account) {
 		return nil
 	}
-	groups, err := s.posixGroupsBy(ctx, "(memberUid="+ldap.EscapeFilter(uid)+")")
+	groups, err := s.posixGroupsBy(ctx, posixTerm("memberUid", uid))
 	if err != nil || len(groups) == 0 {
 		return err
 	}

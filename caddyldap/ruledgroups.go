@@ -24,6 +24,18 @@ const (
 	GroupPresent
 )
 
+// Cure is what to do about a group that a rule names; nothing where it counts.
+func (p Presence) Cure() string {
+	switch p {
+	case GroupAbsent:
+		return "nobody is in it: mend the name, or let the service account read the group"
+	case GroupDistribution:
+		return "it is in no access token, so nobody counts as its member: make it a security group"
+	case GroupPresent:
+	}
+	return ""
+}
+
 // ruledGroups compares the groups that rules name with those of the directories.
 // A name that no directory has is a mistake in most cases; but rules do not say
 // whose names they mean, so it is told only after all have been asked.
@@ -59,11 +71,11 @@ func (g *ruledGroups) answer(found []Presence) {
 			continue
 		}
 		told[name] = true
-		message, hint := "self-test: a rule names a group that no directory has", "nobody is in it: mend the name, or let the service account read the group"
+		message := "self-test: a rule names a group that no directory has"
 		if g.found[i] == GroupDistribution {
-			message, hint = "self-test: a rule names a distribution group", "it is in no access token, so nobody counts as its member: make it a security group"
+			message = "self-test: a rule names a distribution group"
 		}
-		g.logger.Warn(message, zap.String("rule", name.Rule), zap.String("group", name.Text), zap.String("hint", hint))
+		g.logger.Warn(message, zap.String("rule", name.Rule), zap.String("group", name.Text), zap.String("hint", g.found[i].Cure()))
 	}
 }
 
@@ -134,7 +146,7 @@ func (d *Directory) ruledEntries(ctx context.Context, c *conn, root rootDSE, g p
 		}
 		return []*ldap.Entry{e}, err
 	}
-	filter := "(&(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))("
+	filter := "(&" + anyGroup + "("
 	if root.ad {
 		filter = "(&(objectClass=group)("
 	}

@@ -24,10 +24,15 @@ func unixPeople(t *testing.T, uids map[string][]string) *demodir.Server {
 
 func unixDirectory(s *demodir.Server, bases ...string) *Directory {
 	d := demoDirectory(s)
+	overUnix(d, s, bases...)
+	return d
+}
+
+// overUnix has a directory search names by uid under bases.
+func overUnix(d *Directory, s *demodir.Server, bases ...string) {
 	d.BindAs, d.User, d.BaseDN = &BindAs{Form: bindSearch}, &User{Attribute: "uid"}, bases
 	d.DNSDomain = "example.test"
 	d.ServiceAccount.Name = "CN=Web Service,OU=Staff," + s.BaseDN()
-	return d
 }
 
 // TestTypedNames: outside Active Directory a log-in name may hold a backslash or
@@ -90,6 +95,40 @@ func TestOneNameForTwo(t *testing.T) {
 		if (want == 0) != (err == nil) || err != nil && identity.KindOf(err) != want {
 			t.Errorf("%s: got %v, %v, want %v", cn, id, err, want)
 		}
+	}
+}
+
+// TestBaseThatWasThere: a base DN that a server does not show any more may hold the
+// very account. Whoever has its name under the next base is not let in for it,
+// after a reload either.
+func TestBaseThatWasThere(t *testing.T) {
+	people := func(c *demodir.Config) {
+		c.NotActive, c.NoTokenGroups, c.NoInChain = true, true, true
+		c.Users = append(c.Users, demodir.User{Name: "plain", Password: "Secr3t-plain", Attributes: map[string][]string{"uid": {"anna"}}})
+	}
+	first := startDemo(t, func(c *demodir.Config) {
+		people(c)
+		c.Users = append(c.Users, demodir.User{Name: "old", Password: "Secr3t-old", OU: "Old", Attributes: map[string][]string{"uid": {"zed"}}})
+	})
+	bases := func(d *Directory) { overUnix(d, first, "OU=Old,"+first.BaseDN(), "OU=Staff,"+first.BaseDN()) }
+	r := &reloads{t: t}
+	defer r.end()
+	d := r.load(bases, first)
+	if _, err := logIn(t, d, "anna", "Secr3t-plain"); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	startDemo(t, func(c *demodir.Config) {
+		people(c)
+		c.Addr = strings.TrimPrefix(first.LDAPS(), "ldaps://")
+	})
+	for _, when := range []string{"before", "after"} {
+		if _, err := logIn(t, d, "anna", "Secr3t-plain"); identity.KindOf(err) != identity.KindProtocol {
+			t.Errorf("%s the reload: got %v, want %v", when, err, identity.KindProtocol)
+		}
+		d = r.load(bases, first)
 	}
 }
 

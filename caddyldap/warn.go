@@ -56,10 +56,15 @@ func (d *Directory) warnPort(raw string) {
 // user's own rights show. In Active Directory the controller keeps names apart,
 // and everybody sees the rest.
 func (d *Directory) warnOfNames() {
-	if d.service == nil && d.domain.other.Load() && d.PasswordVerifier() != nil {
+	if d.mixesNames() {
 		d.logger.Warn("self-test: two accounts of one log-in name would be one user",
 			zap.String("hint", "users seldom may read each other's entries, so nobody sees that a name is taken twice: write a service_account that may read all accounts"))
 	}
+}
+
+// mixesNames reports whether nobody would see that two accounts have one name.
+func (d *Directory) mixesNames() bool {
+	return d.service == nil && d.domain.other.Load() && d.PasswordVerifier() != nil
 }
 
 // hush lets something be said once a minute.

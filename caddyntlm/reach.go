@@ -71,26 +71,11 @@ func mayIdentify(name string) bool {
 // handlerNames are the names of handlers anywhere in JSON.
 func handlerNames(raw []json.RawMessage) []string {
 	var names []string
-	var walk func(any)
-	walk = func(value any) {
-		switch value := value.(type) {
-		case []any:
-			for _, inner := range value {
-				walk(inner)
-			}
-		case map[string]any:
-			for key, inner := range value {
-				if name, ok := inner.(string); ok && key == "handler" {
-					names = append(names, name)
-				}
-				walk(inner)
-			}
-		}
-	}
 	for _, text := range raw {
-		var value any
-		_ = json.Unmarshal(text, &value) // Caddy has read it before
-		walk(value)
+		_ = EachHandler(text, func(name string, _ []byte) error { // Caddy has read it before
+			names = append(names, name)
+			return nil
+		})
 	}
 	return names
 }

@@ -35,9 +35,12 @@ var sights = map[string]sight{
 	"url_pattern":   seesPath,
 }
 
-// placeholder finds a placeholder in the JSON of a matcher: it may stand for
-// anything that is known of the request.
+// placeholder is the beginning of one in the JSON of a matcher or handler.
 var placeholder = regexp.MustCompile(`\{[A-Za-z_$]`)
+
+// FindPlaceholders gives the places, as regexp does, where placeholders begin in
+// JSON. Each may stand for anything that is known of a request.
+func FindPlaceholders(raw []byte) [][]int { return placeholder.FindAllIndex(raw, -1) }
 
 // sightOf says what the matchers of a set may decide by.
 func sightOf(set caddy.ModuleMap) sight {
@@ -61,7 +64,7 @@ func sightOfMatcher(name string, raw json.RawMessage) sight {
 		return sees
 	}
 	sees, known := sights[name]
-	if !known || placeholder.Match(raw) {
+	if !known || len(FindPlaceholders(raw)) > 0 {
 		return seesAll
 	}
 	return sees

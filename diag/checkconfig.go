@@ -31,7 +31,7 @@ type configCheck struct {
 
 func checkConfigCommand() *cobra.Command {
 	check := new(configCheck)
-	cmd := &cobra.Command{
+	cmd := checking(&cobra.Command{
 		Use:   "check-config FILE",
 		Short: "Will the controllers, accounts and groups of this configuration work?",
 		Long: "Reads the configuration without starting anything and looks, for each directory and\n" +
@@ -40,26 +40,13 @@ func checkConfigCommand() *cobra.Command {
 			"to do about each thing that will not work. It sends no password but the service\n" +
 			"account's own, and stops with that where it is refused.\n\n" +
 			"Exit code 0: all is well. 1: something will not work. 2: the configuration cannot be read.",
-		Args:          oneFile,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			check.out = cmd.OutOrStdout()
-			return exitWith(cmd, check.run(cmd.Context(), args[0]))
-		},
-	}
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitWith(cmd, &advice{err, "caddy windows-auth check-config --help lists the flags"})
+		Args: one("file", "check-config /etc/caddy/Caddyfile"),
+	}, func(cmd *cobra.Command, args []string) error {
+		check.out = cmd.OutOrStdout()
+		return check.run(cmd.Context(), args[0])
 	})
 	cmd.Flags().StringVar(&check.adapter, "adapter", "", "adapter of the configuration, where its name does not say so")
 	return cmd
-}
-
-func oneFile(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return exitWith(cmd, &advice{fmt.Errorf("%s takes one file, and got %d arguments", cmd.Name(), len(args)), "caddy windows-auth check-config /etc/caddy/Caddyfile"})
 }
 
 func (c *configCheck) run(ctx context.Context, path string) error {
@@ -183,14 +170,14 @@ func (c *configCheck) rules(rules []policy.Rule, directories int) {
 
 func (c *configCheck) absentGroups() {
 	for _, name := range slices.SortedFunc(maps.Keys(c.groups), func(a, b policy.NamedGroup) int { return strings.Compare(a.Rule+a.Text, b.Rule+b.Text) }) {
-		o := caddyldap.Observation{Level: caddyldap.Faulty, About: "group"}
+		o := caddyldap.Observation{Level: caddyldap.Faulty, About: "group", Hint: c.groups[name].Cure()}
 		switch c.groups[name] {
 		case caddyldap.GroupPresent:
 			continue
 		case caddyldap.GroupAbsent:
-			o.Text, o.Hint = fmt.Sprintf("require %s: no directory has a group %s", name.Rule, name.Text), "nobody is in it: mend the name, or let the service account read the group"
+			o.Text = fmt.Sprintf("require %s: no directory has a group %s", name.Rule, name.Text)
 		case caddyldap.GroupDistribution:
-			o.Text, o.Hint = fmt.Sprintf("require %s: %s is a distribution group", name.Rule, name.Text), "it is in no access token, so nobody counts as its member: make it a security group"
+			o.Text = fmt.Sprintf("require %s: %s is a distribution group", name.Rule, name.Text)
 		}
 		c.tell(o)
 	}

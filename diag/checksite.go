@@ -25,22 +25,16 @@ type siteCheck struct {
 
 func checkSiteCommand() *cobra.Command {
 	check := new(siteCheck)
-	cmd := &cobra.Command{
+	cmd := checking(&cobra.Command{
 		Use:   "check-site URL",
 		Short: "Log in at a site as a client does, and say which leg fails and why",
 		Long: "Asks for a page without a credential, then with one: by NTLM where --domain is\n" +
 			"given or the name has one, else by Basic. It says what came of each leg. The\n" +
 			"password comes from --password-file, from a prompt, or from standard input.\n\n" +
 			"Exit code 0: the page was served. 1: it was refused. 2: it could not be found out.",
-		Args:          oneURL,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return exitWith(cmd, check.run(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()))
-		},
-	}
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitWith(cmd, &advice{err, "caddy windows-auth check-site --help lists the flags"})
+		Args: one("URL", "check-site https://intranet.example.com/"),
+	}, func(cmd *cobra.Command, args []string) error {
+		return check.run(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	})
 	check.addFlags(cmd)
 	flags := cmd.Flags()
@@ -50,13 +44,6 @@ func checkSiteCommand() *cobra.Command {
 	flags.BoolVarP(&check.insecure, "insecure", "k", false, "believe any certificate")
 	flags.BoolVarP(&check.verbose, "verbose", "v", false, "show the page")
 	return cmd
-}
-
-func oneURL(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return exitWith(cmd, &advice{fmt.Errorf("%s takes one URL, and got %d arguments", cmd.Name(), len(args)), "caddy windows-auth check-site https://intranet.example.com/"})
 }
 
 func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, prompt io.Writer) error {

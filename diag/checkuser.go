@@ -26,7 +26,7 @@ type userCheck struct {
 
 func checkUserCommand() *cobra.Command {
 	check := new(userCheck)
-	cmd := &cobra.Command{
+	cmd := checking(&cobra.Command{
 		Use:   "check-user",
 		Short: "Does this password let this user in, and in which groups are they?",
 		Long: "Logs a user in at a domain controller as a site would, and says who that is and\n" +
@@ -35,15 +35,9 @@ func checkUserCommand() *cobra.Command {
 			"A wrong password counts towards the account's lockout.\n\n" +
 			"Exit code 0: authenticated, and in one of the groups where there are any. 1: not so.\n" +
 			"2: it could not be found out.",
-		Args:          noArguments,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return exitWith(cmd, check.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()))
-		},
-	}
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitWith(cmd, &advice{err, "caddy windows-auth check-user --help lists the flags"})
+		Args: noArguments,
+	}, func(cmd *cobra.Command, _ []string) error {
+		return check.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	})
 	check.addFlags(cmd)
 	flags := cmd.Flags()

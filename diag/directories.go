@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
 )
 
 // source says which directory a command asks: an address, or one of a
@@ -153,7 +154,7 @@ func directoriesOf(document []byte) (named map[string]*caddyldap.Directory, own 
 		}
 	}
 	var seen []string
-	err = eachHandler(config.Apps["http"], func(handler string, raw []byte) error {
+	err = caddyntlm.EachHandler(config.Apps["http"], func(handler string, raw []byte) error {
 		var h struct {
 			Directory json.RawMessage `json:"directory"`
 		}

@@ -2,6 +2,7 @@ package diag
 
 import (
 	"errors"
+	"fmt"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -56,4 +57,25 @@ func refused(kind identity.Kind) bool {
 		return true
 	}
 	return false
+}
+
+// checking makes a command of a check: its errors are reported once, with what to
+// do about them, and its exit code is the answer.
+func checking(cmd *cobra.Command, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return exitWith(cmd, run(cmd, args)) }
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exitWith(cmd, &advice{err, "caddy windows-auth " + cmd.Name() + " --help lists the flags"})
+	})
+	return cmd
+}
+
+// one is what a command with one argument takes, and how it is then called.
+func one(what, example string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return exitWith(cmd, &advice{fmt.Errorf("%s takes one %s, and got %d arguments", cmd.Name(), what, len(args)), "caddy windows-auth " + example})
+	}
 }

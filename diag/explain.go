@@ -31,7 +31,7 @@ type explanation struct {
 
 func explainCommand() *cobra.Command {
 	e := new(explanation)
-	cmd := &cobra.Command{
+	cmd := checking(&cobra.Command{
 		Use:   "explain USER --config FILE --site HOST",
 		Short: "Which rule decides about this user at this site, and why?",
 		Long: "Reads the configuration without starting anything, follows a request to the site to\n" +
@@ -40,16 +40,10 @@ func explainCommand() *cobra.Command {
 			"there is no service account or --log-in says so: then the user logs in with it at a\n" +
 			"controller, and a wrong one counts towards the account's lockout.\n\n" +
 			"Exit code 0: let in. 1: not let in. 2: it could not be found out.",
-		Args:          oneUser,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			e.user = args[0]
-			return exitWith(cmd, e.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()))
-		},
-	}
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitWith(cmd, &advice{err, "caddy windows-auth explain --help lists the flags"})
+		Args: one("user", "explain alice --config /etc/caddy/Caddyfile --site intranet.example.com"),
+	}, func(cmd *cobra.Command, args []string) error {
+		e.user = args[0]
+		return e.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	})
 	e.addFlags(cmd)
 	flags := cmd.Flags()
@@ -60,13 +54,6 @@ func explainCommand() *cobra.Command {
 	flags.StringVar(&e.method, "method", http.MethodGet, "method of the request")
 	flags.BoolVar(&e.ask, "log-in", false, "log the user in: only that shows the whole security token")
 	return cmd
-}
-
-func oneUser(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return exitWith(cmd, &advice{fmt.Errorf("%s takes one user, and got %d arguments", cmd.Name(), len(args)), "caddy windows-auth explain alice --config /etc/caddy/Caddyfile --site intranet.example.com"})
 }
 
 func (e *explanation) run(ctx context.Context, in io.Reader, out, prompt io.Writer) error {

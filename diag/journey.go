@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
 )
 
 // The handlers of this module.
@@ -110,7 +112,7 @@ func (j *journey) presume(route *caddyhttp.Route, unsure []string) bool {
 
 func holdsRule(raw json.RawMessage) bool {
 	found := false
-	_ = eachHandler(raw, func(handler string, _ []byte) error {
+	_ = caddyntlm.EachHandler(raw, func(handler string, _ []byte) error {
 		found = found || handler == handlerDoor || handler == handlerRequire
 		return nil
 	})
@@ -162,7 +164,7 @@ var known = regexp.MustCompile(`^\{http\.(request\.(uri|host|method|orig_uri)|re
 
 // rewrite changes the request as the handler would.
 func (j *journey) rewrite(raw json.RawMessage) error {
-	for _, at := range placeholder.FindAllIndex(raw, -1) {
+	for _, at := range caddyntlm.FindPlaceholders(raw) {
 		if !known.Match(raw[at[0]:]) {
 			j.assume("a rewrite by what is known of real requests alone leaves the path as it is")
 			return nil

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
 )
 
 // truth is what can be said of a matcher.
@@ -26,9 +27,6 @@ func truthOf(b bool) truth {
 	}
 	return isNo
 }
-
-// placeholder finds a placeholder in JSON.
-var placeholder = regexp.MustCompile(`\{[A-Za-z_$]`)
 
 // anySet decides about matchers of which one set must fit. unsure names those that
 // cannot be decided.
@@ -79,7 +77,7 @@ func (j *journey) matcher(name string, raw json.RawMessage) (truth, []string, er
 	default:
 		return isOpen, []string{name}, nil
 	}
-	if placeholder.Match(raw) {
+	if len(caddyntlm.FindPlaceholders(raw)) > 0 {
 		return isOpen, []string{name}, nil
 	}
 	module, err := j.module("http.matchers."+name, raw, "")

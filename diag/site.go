@@ -115,7 +115,7 @@ func (s server) listens(port string) bool {
 // rulesOf are the rules of all windows_auth and require in a configuration.
 func rulesOf(document []byte) ([]policy.Rule, error) {
 	var rules []policy.Rule
-	err := eachHandler(document, func(handler string, raw []byte) error {
+	err := caddyntlm.EachHandler(document, func(handler string, raw []byte) error {
 		switch handler {
 		case handlerDoor:
 			var h caddyntlm.Handler

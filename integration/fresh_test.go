@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// membership puts bob into a group of the domain, or takes him out.
-func membership(t *testing.T, act, group string) {
+// membership puts somebody into a group of the domain, or takes them out.
+func membership(t *testing.T, act, group, sam string) {
 	t.Helper()
-	if err := domain.SambaTool(1, "group", act, group, "bob"); err != nil {
+	if err := domain.SambaTool(1, "group", act, group, sam); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -32,13 +32,13 @@ func TestMembershipOnALiveConnection(t *testing.T) {
 				Servers: domain.LDAPS(1), LDAP: "cache {\nttl " + ttl.String() + "\n}\n" + c.account,
 				Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\trequire group HR\n\t}\n\trespond in\n",
 			})
-			membership(t, "addmembers", "HR")
+			membership(t, "addmembers", "HR", "bob")
 			t.Cleanup(func() { _ = domain.SambaTool(1, "group", "removemembers", "HR", "bob") })
 			live := dial(t, s.HTTP)
 			if got := live.logIn(t, "bob"); got != 200 {
 				t.Fatalf("a member: got %d, reason %s", got, s.reason(t))
 			}
-			membership(t, "removemembers", "HR")
+			membership(t, "removemembers", "HR", "bob")
 			removed := time.Now()
 			got := live.get(t, "/")
 			for ; got == 200; got = live.get(t, "/") {
@@ -53,7 +53,7 @@ func TestMembershipOnALiveConnection(t *testing.T) {
 			if got := live.logIn(t, "bob"); got != 403 {
 				t.Errorf("logging in again: got %d, want 403; reason %s", got, s.reason(t))
 			}
-			membership(t, "addmembers", "HR")
+			membership(t, "addmembers", "HR", "bob")
 			time.Sleep(5 * time.Second) // the promise: after five seconds
 			got = live.get(t, "/")
 			if got == 401 && c.account == "" {
@@ -78,7 +78,7 @@ func TestLogInSeesNewGroups(t *testing.T) {
 		act  string
 		want int
 	}{{"addmembers", 200}, {"removemembers", 403}, {"addmembers", 200}} {
-		membership(t, step.act, "HR")
+		membership(t, step.act, "HR", "bob")
 		for _, scheme := range []string{"--basic", "--ntlm"} {
 			if got := curl(t, scheme, "-u", "bob:Secr3t-bob", s.HTTP+"/"); got.Status != step.want {
 				t.Errorf("%s, %s: got %d, want %d", step.act, scheme, got.Status, step.want)

@@ -16,13 +16,13 @@ func TestPurge(t *testing.T) {
 		Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\trequire group HR\n\t}\n\trespond in\n",
 	})
 	purge := "http://" + admin + "/ldap/purge"
-	membership(t, "addmembers", "HR")
+	membership(t, "addmembers", "HR", "bob")
 	t.Cleanup(func() { _ = domain.SambaTool(1, "group", "removemembers", "HR", "bob") })
 	live := dial(t, s.HTTP)
 	if got := live.logIn(t, "bob"); got != 200 {
 		t.Fatalf("a member: got %d, reason %s", got, s.reason(t))
 	}
-	membership(t, "removemembers", "HR")
+	membership(t, "removemembers", "HR", "bob")
 	if got := live.get(t, "/"); got != 200 {
 		t.Fatalf("within the ttl: got %d, want 200", got)
 	}

@@ -49,11 +49,17 @@ func TestRolesAndAttributes(t *testing.T) {
 		{"carol", "/", 200, "mailer||Carol Clark||role web mailer|Engineer"},
 		{"dave", "/", 403, ""},
 	} {
-		for _, scheme := range []string{"--basic", "--ntlm"} {
-			got := curl(t, scheme, "-u", c.user+":"+lab.Account(c.user).Password, s.HTTP+c.path)
-			if got.Status != c.status || c.status == 200 && got.Body != c.body {
-				t.Errorf("%s %s %s: got %d %s, want %d %s; reason %s", scheme, c.user, c.path, got.Status, got.Body, c.status, c.body, s.reason(t))
-			}
+		s.serves(t, c.user, c.path, c.status, c.body)
+	}
+}
+
+// serves checks what somebody of the domain gets, by password and by NTLM.
+func (s *site) serves(t *testing.T, user, path string, status int, body string) {
+	t.Helper()
+	for _, scheme := range []string{"--basic", "--ntlm"} {
+		got := curl(t, scheme, "-u", user+":"+lab.Account(user).Password, s.HTTP+path)
+		if got.Status != status || status == 200 && got.Body != body {
+			t.Errorf("%s %s %s: got %d %s, want %d %s; reason %s", scheme, user, path, got.Status, got.Body, status, body, s.reason(t))
 		}
 	}
 }

@@ -98,14 +98,8 @@ func TestGroupAdditionShows(t *testing.T) {
 
 func member(t *testing.T, verb, group, sam string) {
 	t.Helper()
-	if err := domain.SambaTool(1, "group", verb, group, sam); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := domain.SambaTool(1, "group", "removemembers", group, sam); err != nil {
-			t.Error(err)
-		}
-	})
+	membership(t, verb, group, sam)
+	t.Cleanup(func() { membership(t, "removemembers", group, sam) })
 }
 
 // TestWrongAuthority: threats D-11. Not a byte of the user's leaves for a

@@ -97,15 +97,23 @@ func (s SID) IsOfDomain() bool {
 	return s.sub(1) != 0 || s.sub(2) != 0 || s.sub(3) != 0
 }
 
+// IsWellKnown reports whether the SID is the same everywhere and no domain's or
+// BUILTIN's: S-1-5-11 and its like, [MS-DTYP] 2.4.2.4.
+func (s SID) IsWellKnown() bool {
+	return !s.IsZero() && !s.IsOfDomain() && s.Domain() != SIDBuiltin
+}
+
 func (s SID) sub(i int) uint32 {
 	return binary.LittleEndian.Uint32([]byte(s.raw[8+4*i:]))
 }
 
 // Well-known SIDs and RIDs, [MS-DTYP] 2.4.2.4.
 var (
-	SIDAnonymous     = wellKnown("S-1-5-7")
-	SIDBuiltin       = wellKnown("S-1-5-32")
-	SIDBuiltinGuests = wellKnown("S-1-5-32-546")
+	SIDEveryone           = wellKnown("S-1-1-0")
+	SIDAnonymous          = wellKnown("S-1-5-7")
+	SIDAuthenticatedUsers = wellKnown("S-1-5-11")
+	SIDBuiltin            = wellKnown("S-1-5-32")
+	SIDBuiltinGuests      = wellKnown("S-1-5-32-546")
 )
 
 // RIDGuest is the number of the guest account in each domain.

@@ -1,4 +1,4 @@
-package diag
+package caddyntlm
 
 import (
 	"encoding/json"
@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// eachHandler visits the HTTP handlers in a piece of a configuration, wherever
-// they stand, each before those inside it.
-func eachHandler(document json.RawMessage, visit func(handler string, raw []byte) error) error {
+// EachHandler visits the HTTP handlers in a piece of a configuration's JSON,
+// wherever they stand, each before those inside it, with its name and its own JSON.
+// It ends at the first error, of the JSON or of visit.
+func EachHandler(document json.RawMessage, visit func(handler string, raw []byte) error) error {
 	if len(document) == 0 {
 		return nil
 	}
