@@ -24,6 +24,7 @@ type directory struct {
 func directoryWords() words[directory] {
 	return words[directory]{
 		"server":             {usage: serverUsage, least: 1, most: -1, many: true, block: true, parse: readServer},
+		"discover":           {usage: "discover <dns-domain> [<site>]", least: 1, most: 2, parse: readDiscover},
 		"domain":             {usage: "domain <NETBIOS>", least: 1, most: 1, parse: readDomain},
 		"dns_domain":         {usage: "dns_domain <name>", least: 1, most: 1, parse: readDNSDomain},
 		"base_dn":            {usage: "base_dn <dn>…", least: 1, most: -1, many: true, parse: readBaseDN},
@@ -86,6 +87,20 @@ func checkAlone(at caddyfile.Token, one *caddyldap.Directory) error {
 		return errorAt(at, "%w", err)
 	}
 	return nil
+}
+
+func readDiscover(d *directory, l line) error {
+	d.Discover = &caddyldap.Discover{DNSDomain: l.args[0].Text}
+	if err := checkAlone(l.args[0], &caddyldap.Directory{Discover: d.Discover}); err != nil {
+		return err
+	}
+	if len(l.args) == 1 {
+		return nil
+	}
+	if d.Discover.Site = l.args[1].Text; d.Discover.Site == "" {
+		return errorAt(l.args[1], "the name of the site is empty: leave it out, or write the one in Active Directory Sites and Services")
+	}
+	return checkAlone(l.args[1], &caddyldap.Directory{Discover: d.Discover})
 }
 
 func readDomain(d *directory, l line) error {

@@ -17,6 +17,7 @@ const ldapUsage = "ldap <NAME> { … }"
 //
 //	ldap <NAME> {
 //		server <url|host>… [{ server_name <name> }]
+//		discover <dns-domain> [<site>]
 //		domain <NETBIOS>
 //		dns_domain <name>
 //		base_dn <dn>…

@@ -6,8 +6,6 @@ package caddyfile
 // out here.
 func unbuilt(in string) []string {
 	switch in {
-	case "ldap", "directory":
-		return []string{"discover"}
 	case "verify":
 		return []string{"netlogon", "keytab", "kerberos_password", "smb"}
 	case "windows_auth":

@@ -117,7 +117,7 @@ func (a *kerberosAccount) credential(evidence identity.Secret) (*krb.Credential,
 		c.Conf = text
 		return c, err
 	}
-	for _, sv := range a.directory.servers.list {
+	for _, sv := range a.directory.servers.all() {
 		c.KDCs = append(c.KDCs, net.JoinHostPort(sv.url.Host, "88"))
 	}
 	return c, nil

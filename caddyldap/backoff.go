@@ -30,7 +30,9 @@ func (d *Directory) look(ctx context.Context, sv *server) (rootDSE, error) {
 func (s *servers) answered(sv *server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = sv
+	if !sv.gone.Load() {
+		s.current = sv
+	}
 	s.restore(sv)
 }
 
@@ -42,7 +44,7 @@ func (s *servers) back(sv *server) {
 }
 
 func (s *servers) restore(sv *server) {
-	if !sv.until.IsZero() {
+	if !sv.until.IsZero() && !sv.gone.Load() {
 		s.turn(sv, nil)
 	}
 	sv.failures, sv.until = 0, time.Time{}
@@ -59,7 +61,7 @@ func (s *servers) failed(sv *server, err error) {
 	if now.Before(sv.until) {
 		return
 	}
-	if sv.until.IsZero() {
+	if sv.until.IsZero() && !sv.gone.Load() {
 		s.turn(sv, err)
 	}
 	sv.failures++
@@ -125,11 +127,11 @@ func (s *servers) suspect(sv *server) {
 	}
 }
 
-// isSuspect reports whether a server is being looked at.
-func (s *servers) isSuspect(sv *server) bool {
+// standing reports whether a server is being looked at, and its tier.
+func (s *servers) standing(sv *server) (suspect bool, tier int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return sv.probing
+	return sv.probing, sv.tier
 }
 
 // probeLater looks in the background whether a server works. Called with the

@@ -15,7 +15,7 @@ import (
 // changes nothing and may be called before the directory is provisioned.
 func (d *Directory) CheckStatic() error {
 	for _, check := range [...]func() error{
-		d.checkServers, d.checkNames, d.checkBases, d.CheckBindAs, d.checkUser, d.checkGroup, d.checkAttributes, d.checkMap, d.checkServiceAccount, d.checkTimeout, d.checkPool, d.checkCache, d.checkVerifiers,
+		d.checkDiscover, d.checkServers, d.checkNames, d.checkBases, d.CheckBindAs, d.checkUser, d.checkGroup, d.checkAttributes, d.checkMap, d.checkServiceAccount, d.checkTimeout, d.checkPool, d.checkCache, d.checkVerifiers,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -25,8 +25,8 @@ func (d *Directory) CheckStatic() error {
 }
 
 func (d *Directory) checkServers() error {
-	if len(d.Server) == 0 {
-		return errors.New("no server is named; write server ldaps://dc1.example.com")
+	if len(d.Server) == 0 && d.Discover == nil {
+		return errors.New("no server is named; write server ldaps://dc1.example.com, or discover example.com where DNS names the controllers")
 	}
 	plain := 0
 	for _, s := range d.Server {
@@ -45,8 +45,11 @@ func (d *Directory) checkServers() error {
 	if d.StartTLS && d.InsecurePlaintext {
 		return errors.New("starttls and insecure_plaintext contradict each other; remove insecure_plaintext")
 	}
-	if plain == 0 && d.StartTLS {
+	if plain == 0 && d.StartTLS && d.Discover == nil {
 		return errors.New("starttls has no use: every server is ldaps://; remove starttls")
+	}
+	if plain == 0 && d.InsecurePlaintext && d.Discover != nil {
+		return errors.New("insecure_plaintext has no use: what discover finds is never asked without TLS; remove it")
 	}
 	if plain == 0 && d.InsecurePlaintext {
 		return errors.New("insecure_plaintext has no use: every server is ldaps://; remove it")

@@ -123,10 +123,14 @@ func readTransport(s *server, err error) (identity.Kind, string) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return identity.KindUnavailable, ""
+	case errors.As(err, &dns) && s.discovered:
+		return identity.KindUnavailable, fmt.Sprintf("DNS names %s as a controller and has no address for it: check its A and AAAA records, and that this machine asks the domain's DNS servers", s.url.Host)
 	case errors.As(err, &dns):
 		return identity.KindUnavailable, fmt.Sprintf("%s does not resolve: check the name on the server line, and that this machine asks the domain's DNS servers", s.url.Host)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return identity.KindTimeout, fmt.Sprintf("%s does not answer in time: a firewall that drops packets to port %s, or an overloaded server", s.url.Host, s.url.Port)
+	case errors.Is(err, syscall.ECONNREFUSED) && s.discovered && s.url.TLS:
+		return identity.KindUnavailable, fmt.Sprintf("nothing listens on %s: is LDAPS enabled on it? Write starttls where the controllers of discover have none", s.url.Addr())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return identity.KindUnavailable, fmt.Sprintf("nothing listens on %s: is the directory service running, and is LDAPS enabled on it?", s.url.Addr())
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

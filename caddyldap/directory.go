@@ -14,7 +14,9 @@ import (
 // Directory is one domain or directory tree and the servers that know it.
 type Directory struct {
 	// Controllers in order of preference: the first that answers is asked.
-	Server []Server `json:"server"`
+	Server []Server `json:"server,omitempty"`
+	// Controllers that DNS names, after those of server.
+	Discover *Discover `json:"discover,omitempty"`
 	// Default NetBIOS domain of bare names. Default: the directory's NAME; in
 	// the short form read from the controller.
 	Domain string `json:"domain,omitempty"`
@@ -73,6 +75,8 @@ type Directory struct {
 	logger    *zap.Logger // of this configuration; log is for what outlives it
 	metrics   *metrics
 	now       func() time.Time
+	resolver  resolver
+	intn      func(n int) int // random, below n
 	startOnce sync.Once
 }
 
@@ -129,6 +133,9 @@ func (d *Directory) isOwn(domain string) bool {
 func (d *Directory) start() {
 	d.startOnce.Do(func() {
 		d.speak(d.logger)
+		if f := d.servers.finder; f != nil {
+			f.keeping.Do(func() { d.spawn(f.keep) })
+		}
 		if d.service != nil {
 			d.spawn(d.service.warm)
 		}

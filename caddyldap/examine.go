@@ -33,6 +33,7 @@ type Observation struct {
 // server, told as it goes.
 type examination struct {
 	directory *Directory
+	servers   []*server // those that there were at the beginning
 	tell      func(Observation)
 
 	refused error                // of the service account: it is not tried again
@@ -49,11 +50,19 @@ func (d *Directory) Examine(ctx context.Context, begin func(server string), tell
 		directory: d, tell: tell, told: make(map[Observation]bool),
 		relay: make(map[*server]Level), usable: make(map[*server]bool),
 	}
-	for _, s := range d.servers.list {
+	missing := d.testDiscovery(ctx)
+	x.servers = d.servers.all()
+	for _, s := range x.servers {
 		begin(s.shown())
 		x.server(ctx, s)
 	}
 	begin("")
+	switch {
+	case missing != nil:
+		x.fault("discover", missing)
+	case d.Discover != nil:
+		x.well("discover", "DNS names the controllers of %s", d.Discover.domain())
+	}
 	d.giveaways(func(word, hint string) { x.note("words", word+" gives protection away", hint) })
 	x.names()
 	x.schemes()
@@ -113,7 +122,7 @@ func (x *examination) schemes() {
 
 func (x *examination) scheme(scheme, verifier string, probed map[*server]Level) {
 	var at, not, untried []string
-	for _, s := range x.directory.servers.list {
+	for _, s := range x.servers {
 		switch level, tried := probed[s]; {
 		case !x.usable[s], tried && level == Faulty:
 			not = append(not, s.url.Addr())

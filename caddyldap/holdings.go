@@ -28,7 +28,7 @@ type holdings struct {
 	pace    pace     // of their answers to passwords
 	seen    sync.Map // base DNs that were there
 	domain  domainFacts
-	roots   *x509.CertPool // of the servers' certificates
+	trust   *tls.Config // of all servers; each has its own ServerName
 	life    context.Context
 	end     context.CancelFunc
 
@@ -88,7 +88,7 @@ func (s *shelf) find(print [sha256.Size]byte, roots *x509.CertPool) place {
 	at := place{print, s.last.Add(1)}
 	s.pool.Range(func(key, value any) bool {
 		known := key.(place)
-		if fits := known.print == print && value.(*holdings).roots.Equal(roots); fits {
+		if fits := known.print == print && value.(*holdings).trust.RootCAs.Equal(roots); fits {
 			at = known
 			return false
 		}
@@ -98,13 +98,10 @@ func (s *shelf) find(print [sha256.Size]byte, roots *x509.CertPool) place {
 }
 
 func (d *Directory) newHoldings(config *tls.Config) (*holdings, error) {
-	h := &holdings{name: d.name, roots: config.RootCAs, maker: d.logger}
+	h := &holdings{name: d.name, trust: config, maker: d.logger}
 	h.life, h.end = context.WithCancel(context.Background())
 	d.holdings = h
-	h.servers = d.newServers(config)
-	for _, sv := range h.servers.list {
-		sv.took = d.metrics.exchanges.WithLabelValues(d.name, sv.url.Addr())
-	}
+	h.servers = d.newServers()
 	h.service = d.newService()
 	var err error
 	h.cache, err = d.newCache()

@@ -162,7 +162,26 @@ func (m *metrics) dialled(ctx context.Context, directory string, sv *server, err
 	default:
 		outcome = identity.KindOf(err).String()
 	}
-	m.connections.WithLabelValues(directory, sv.url.Addr(), outcome).Inc()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !sv.gone.Load() { // or forget would have been in vain
+		m.connections.WithLabelValues(directory, sv.url.Addr(), outcome).Inc()
+	}
+}
+
+// forget removes the figures of a server that is gone, unless another directory
+// of that name still has it.
+func (m *metrics) forget(directory string, sv *server) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for d := range m.directories {
+		if _, has := d.servers.aside()[sv.url.Addr()]; d.name == directory && has {
+			return
+		}
+	}
+	labels := prometheus.Labels{"directory": directory, "server": sv.url.Addr()}
+	m.connections.DeletePartialMatch(labels)
+	m.exchanges.DeletePartialMatch(labels)
 }
 
 // timed notes how long an exchange took that began then.

@@ -62,7 +62,7 @@ func (m *metrics) collectKept(to chan<- prometheus.Metric) {
 			continue
 		}
 		all, busy := d.service.pool.counts()
-		for _, sv := range d.servers.list {
+		for _, sv := range d.servers.all() {
 			l := label{d.name, sv.url.Addr()}
 			open[l] += all[sv]
 			used[l] += busy[sv]

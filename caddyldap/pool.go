@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -160,7 +161,7 @@ func (p *pool) grow(ctx context.Context) {
 	switch {
 	case err != nil:
 		p.until = p.now().Add(growPause)
-	case p.closed:
+	case p.closed, c.server.gone.Load():
 		c.close()
 	default:
 		m := &member{conn: c, root: root, idle: p.now()}
@@ -188,7 +189,14 @@ func (p *pool) connections(sv *server) int {
 
 // order keeps the preferred servers' connections first.
 func (p *pool) order() {
-	slices.SortStableFunc(p.members, func(a, b *member) int { return a.conn.server.rank - b.conn.server.rank })
+	slices.SortStableFunc(p.members, func(a, b *member) int { return cmp.Compare(a.conn.server.rank.Load(), b.conn.server.rank.Load()) })
+}
+
+// reorder is order after the preferences have changed.
+func (p *pool) reorder() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.order()
 }
 
 // release takes a connection back.

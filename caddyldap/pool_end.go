@@ -27,7 +27,8 @@ func (p *pool) hangUp(m *member) {
 	p.spawn(func(context.Context) { m.conn.close() })
 }
 
-// drop removes all connections to a server that let somebody wait in vain.
+// drop removes all connections to a server that let somebody wait in vain, or is
+// gone.
 func (p *pool) drop(sv *server) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -31,6 +33,10 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 		return err
 	}
 	d.now = time.Now
+	if d.resolver == nil {
+		d.resolver = net.DefaultResolver
+	}
+	d.intn = rand.IntN
 	d.setNames(name)
 	d.setReading()
 	if err := d.setKey(); err != nil {
@@ -78,9 +84,12 @@ func (d *Directory) setNames(name string) {
 	if d.name == "" {
 		d.name = d.dnsDomain
 	}
-	if d.name == "" {
+	if d.name == "" && len(d.Server) > 0 {
 		first, _ := ParseServer(d.Server[0].URL)
 		d.name = first.Host
+	}
+	if d.name == "" {
+		d.name = d.Discover.domain()
 	}
 }
 

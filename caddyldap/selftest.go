@@ -19,7 +19,11 @@ import (
 func (d *Directory) selfTest(ctx context.Context) {
 	var well []string
 	faults := 0
-	for _, s := range d.servers.list {
+	if err := d.testDiscovery(ctx); err != nil {
+		faults++
+		d.report(ctx, "self-test: DNS does not say which controllers there are", nil, err)
+	}
+	for _, s := range d.servers.all() {
 		if err := d.testServer(ctx, s); err != nil {
 			faults++
 			d.report(ctx, "self-test: a server will not work", s, err)
@@ -56,6 +60,16 @@ func (d *Directory) report(ctx context.Context, message string, s *server, err e
 		return // stopped in the middle of it
 	}
 	d.logger.Error(message, faultFields(s, err)...)
+}
+
+// testDiscovery waits for the first answer of DNS.
+func (d *Directory) testDiscovery(ctx context.Context) error {
+	if d.servers.finder == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	return d.servers.finder.wait(ctx)
 }
 
 // testServer connects and reads what every server shows to everybody.

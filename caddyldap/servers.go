@@ -26,22 +26,26 @@ const (
 
 // server is one controller and what became of it lately.
 type server struct {
-	url     URL
-	rank    int                    // its place in the configuration
-	tls     *tls.Config            // nil without TLS
-	ignored func([]string)         // told of referrals, may be nil
-	took    prometheus.Observer    // of exchanges, may be nil
-	host    atomic.Pointer[string] // as it calls itself, see hostOf
+	url        URL
+	discovered bool                   // by DNS
+	rank       atomic.Int64           // its place in the list
+	gone       atomic.Bool            // DNS names it no longer
+	tls        *tls.Config            // nil without TLS
+	ignored    func([]string)         // told of referrals, may be nil
+	took       prometheus.Observer    // of exchanges, may be nil
+	host       atomic.Pointer[string] // as it calls itself, see hostOf
 
 	// Under servers.mu.
+	tier     int // 0 in the configuration, then one for each priority in DNS
 	failures int
 	tried    time.Time // the last failure
 	until    time.Time // aside until then; zero when in service
 	probing  bool
 }
 
-// servers is the list in order of preference. What works is kept: the list is
-// left only when the server in use fails.
+// servers is the list in order of preference. What works is kept: within a tier
+// the server in use is left only when it fails. A client of DNS uses the first
+// priority that it can reach, RFC 2782, so it goes back to an earlier tier.
 type servers struct {
 	now   func() time.Time
 	dial  func(context.Context, *server) (*conn, error)
@@ -49,33 +53,48 @@ type servers struct {
 	spawn func(func(context.Context))          // runs in the background
 	turn  func(sv *server, err error)          // told when one is put aside, and with nil when it is back
 
+	finder *finder // nil where DNS is not asked
+	fixed  int     // how many are of the configuration, the first of the list
+
 	mu       sync.Mutex
 	list     []*server
-	current  *server
+	current  *server // may be nil, or one that is gone
 	sweeping bool
 	swept    time.Time
 	last     error // why everything is aside
 }
 
-func (d *Directory) newServers(config *tls.Config) *servers {
+func (d *Directory) newServers() *servers {
 	s := &servers{now: d.now, dial: d.dial, spawn: d.spawn, turn: d.logTurn, probe: func(ctx context.Context, sv *server) error {
 		_, err := d.look(ctx, sv)
 		return err
 	}}
 	for i, configured := range d.Server {
 		url, _ := ParseServer(configured.URL) // CheckStatic has read it before
-		sv := &server{url: url, rank: i, ignored: func(referrals []string) {
-			d.log().Debug("referrals ignored", zap.Strings("referrals", referrals))
-		}}
-		if url.TLS || d.StartTLS {
-			sv.tls = config.Clone()
-			sv.tls.ServerName = cmp.Or(configured.ServerName, config.ServerName, url.Host)
-		}
+		sv := d.newServer(url, configured.ServerName)
+		sv.rank.Store(int64(i))
 		s.list = append(s.list, sv)
 	}
-	s.current = s.list[0]
+	s.fixed = len(s.list)
+	if s.fixed > 0 {
+		s.current = s.list[0]
+	}
+	s.finder = d.newFinder(d.discovered)
 	s.last = identity.Fail(identity.KindUnavailable, nil)
 	return s
+}
+
+// newServer makes a server whose certificate is for a name; where that is empty,
+// for the one of the word tls or the URL's host.
+func (d *Directory) newServer(url URL, name string) *server {
+	sv := &server{url: url, took: d.metrics.exchanges.WithLabelValues(d.name, url.Addr()), ignored: func(referrals []string) {
+		d.log().Debug("referrals ignored", zap.Strings("referrals", referrals))
+	}}
+	if url.TLS || d.StartTLS {
+		sv.tls = d.trust.Clone()
+		sv.tls.ServerName = cmp.Or(name, d.trust.ServerName, url.Host)
+	}
+	return sv
 }
 
 // try connects to one server after another and runs an act on the connection,
@@ -92,23 +111,29 @@ func (s *servers) try(ctx context.Context, act func(context.Context, *conn) erro
 	return s.tryIn(ctx, nil, s.answered, act)
 }
 
-// spread is try for one connection more of several: the server that has the
-// fewest comes first, one under suspicion last. Which server is in use for
-// everybody else stays as it is.
+// spread is try for one connection more of several: of the servers of the first
+// tier the one that has the fewest, one under suspicion last. Which server is in
+// use for everybody else stays as it is.
 func (s *servers) spread(ctx context.Context, connections func(*server) int, act func(context.Context, *conn) error) error {
 	return s.tryIn(ctx, func(order []*server) {
-		weight := make(map[*server]int, len(order))
+		type place struct{ suspect, tier, connections int }
+		places := make(map[*server]place, len(order))
 		for _, sv := range order {
-			weight[sv] = connections(sv)
-			if s.isSuspect(sv) {
-				weight[sv] += maxPoolSize
-			}
+			suspect, tier := s.standing(sv)
+			places[sv] = place{b2i(suspect), tier, connections(sv)}
 		}
-		slices.SortStableFunc(order, func(a, b *server) int { return weight[a] - weight[b] })
+		slices.SortStableFunc(order, func(a, b *server) int {
+			p, q := places[a], places[b]
+			return cmp.Or(p.suspect-q.suspect, p.tier-q.tier, p.connections-q.connections)
+		})
 	}, s.back, act)
 }
 
 func (s *servers) tryIn(ctx context.Context, sort func([]*server), answered func(*server), act func(context.Context, *conn) error) error {
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	known := s.all()
 	order, swept, err := s.order()
 	if err != nil {
 		return err
@@ -116,16 +141,23 @@ func (s *servers) tryIn(ctx context.Context, sort func([]*server), answered func
 	if sort != nil && !swept {
 		sort(order)
 	}
+	s.renew(swept)
 	asked, done, err := s.each(ctx, order, answered, act)
 	if !done && !swept {
 		if order, swept, _ = s.order(); swept {
+			s.renew(swept)
 			order = slices.DeleteFunc(order, func(sv *server) bool { return slices.Contains(asked, sv) })
 			if len(order) > 0 {
-				_, _, err = s.each(ctx, order, answered, act)
+				_, done, err = s.each(ctx, order, answered, act)
 			}
 		}
 	}
 	s.rest(swept)
+	if swept && !done {
+		if more := s.newcomers(ctx, known); len(more) > 0 {
+			_, _, err = s.each(ctx, more, answered, act)
+		}
+	}
 	return err
 }
 
@@ -167,9 +199,9 @@ func unanswered(err error) bool {
 	return false
 }
 
-// order lists the servers to ask: those in service, the one in use first. When
-// there are none it lists all, for one caller at a time and once in a while;
-// the others fail at once.
+// order lists the servers to ask: those in service, of a tier the one in use
+// first. When there are none it lists all, for one caller at a time and once in
+// a while; the others fail at once.
 func (s *servers) order() (order []*server, sweep bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +219,9 @@ func (s *servers) order() (order []*server, sweep bool, err error) {
 		for _, sv := range due {
 			s.probeLater(sv)
 		}
-		slices.SortStableFunc(up, func(a, b *server) int { return b2i(b == s.current) - b2i(a == s.current) })
+		slices.SortStableFunc(up, func(a, b *server) int {
+			return cmp.Or(a.tier-b.tier, b2i(b == s.current)-b2i(a == s.current))
+		})
 		return up, false, nil
 	}
 	if s.sweeping || now.Before(s.swept.Add(sweepPause)) {

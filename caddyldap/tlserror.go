@@ -37,6 +37,9 @@ func certificateHint(s *server, err error) string {
 	}
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
 		names := certificateNames(e.Certificate)
+		if s.discovered {
+			return fmt.Sprintf("the certificate is for %s, not for %s as DNS names the controller: have it issued anew for that name, or write a server line with server_name", names, e.Host)
+		}
 		return fmt.Sprintf("the certificate is for %s, not for %s: use one of its names on the server line, or say server_name", names, e.Host)
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
