@@ -188,10 +188,10 @@ func (d *Directory) relative(typed string) ([]bindTarget, error) {
 
 // bindByName tries a password with each target until one is right. A wrong one
 // goes on to the next; all that was tried is in the last error.
-func (d *Directory) bindByName(ctx context.Context, targets []bindTarget, password identity.Secret) (*conn, bindTarget, error) {
+func (d *Directory) bindByName(ctx context.Context, targets []bindTarget, password identity.Secret, bind binder) (*conn, bindTarget, error) {
 	var all []error
 	for _, target := range targets {
-		c, took, err := d.bind(ctx, target.name, password)
+		c, took, err := bind(ctx, target.name, password)
 		if target.found && (err == nil || identity.KindOf(err).AboutAccount()) {
 			d.pace.note(took, err != nil)
 		}

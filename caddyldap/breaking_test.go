@@ -18,6 +18,7 @@ type breaking struct {
 	how     fault
 	changed chan struct{} // closed when how changes
 	open    map[net.Conn]struct{}
+	strands map[net.Conn]fault // connections that are treated otherwise than all
 	ended   bool
 	pumps   sync.WaitGroup
 }
@@ -40,7 +41,7 @@ func newBreaking(t *testing.T, to string) *breaking {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &breaking{l: l, to: to, how: none, changed: make(chan struct{}), open: make(map[net.Conn]struct{})}
+	b := &breaking{l: l, to: to, how: none, changed: make(chan struct{}), open: make(map[net.Conn]struct{}), strands: make(map[net.Conn]fault)}
 	b.pumps.Go(b.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -67,9 +68,22 @@ func (b *breaking) set(how fault) {
 	}
 }
 
-func (b *breaking) now() (fault, chan struct{}) {
+// strand changes how answers are treated on the connections that are open now,
+// and on no others.
+func (b *breaking) strand(how fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for nc := range b.open {
+		b.strands[nc] = how
+	}
+}
+
+func (b *breaking) now(client net.Conn) (fault, chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if how, ok := b.strands[client]; ok {
+		return how, b.changed
+	}
 	return b.how, b.changed
 }
 
@@ -125,7 +139,7 @@ func pump(from, to net.Conn, write func([]byte) bool) {
 // answer treats a piece of an answer, and reports whether the connection lives.
 func (b *breaking) answer(client net.Conn, piece []byte, gone chan struct{}) bool {
 	for len(piece) > 0 {
-		how, changed := b.now()
+		how, changed := b.now(client)
 		send, wait := piece, time.Duration(0)
 		switch how {
 		case hanging:

@@ -35,6 +35,7 @@ func TestCancelledQuestionEndsItsConnection(t *testing.T) {
 			if _, err := logIn(t, d, "alice", "Secr3t-alice"); err != nil { // the domain's names are known from here on
 				t.Fatal(err)
 			}
+			d.spare.drop(d.servers.all()[0])
 			settled(t, s, 0)
 			made := func() float64 {
 				n, _ := metrictest.Sum(t, caddyCtx.GetMetricsRegistry(), connections, "outcome=ok")

@@ -30,6 +30,10 @@ type conn struct {
 	gate    *ldapsasl.Gate
 	client  *ldap.Conn
 
+	reused bool      // taken from the spare ones: an earlier bind was somebody else's
+	rested time.Time // since when it is a spare one
+	cut    atomic.Bool
+
 	closing sync.Once
 }
 
@@ -41,7 +45,10 @@ func (c *conn) open() {
 }
 
 // abort cuts the connection at once; close is still due.
-func (c *conn) abort() { _ = c.raw.Close() }
+func (c *conn) abort() {
+	c.cut.Store(true)
+	_ = c.raw.Close()
+}
 
 // farewell bounds the polite end of a connection.
 const farewell = 250 * time.Millisecond
@@ -60,7 +67,7 @@ func (c *conn) close() {
 }
 
 // lost reports whether the connection is of no more use.
-func (c *conn) lost() bool { return c.client == nil || c.client.IsClosing() }
+func (c *conn) lost() bool { return c.client == nil || c.cut.Load() || c.client.IsClosing() }
 
 // bounded runs an act that has the connection alone, for no longer than the
 // context and the request timeout allow.

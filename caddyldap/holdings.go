@@ -24,6 +24,7 @@ type holdings struct {
 	name    string
 	servers *servers
 	service *service // nil without a service account
+	spare   *spare   // connections for the next password
 	cache   *cache
 	pace    pace     // of their answers to passwords
 	seen    sync.Map // base DNs that were there
@@ -102,7 +103,7 @@ func (d *Directory) newHoldings(config *tls.Config) (*holdings, error) {
 	h.life, h.end = context.WithCancel(context.Background())
 	d.holdings = h
 	h.servers = d.newServers()
-	h.service = d.newService()
+	h.service, h.spare = d.newService(), d.newSpare()
 	var err error
 	h.cache, err = d.newCache()
 	return h, err
@@ -126,6 +127,7 @@ func (h *holdings) Destruct() error {
 		h.service.close()
 	}
 	h.background.Wait()
+	h.spare.close()
 	h.cache.close()
 	return nil
 }

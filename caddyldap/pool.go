@@ -75,14 +75,20 @@ type pool struct {
 }
 
 func (d *Directory) newPool() *pool {
-	p := &pool{size: defaultPoolSize, share: sharedBy, idle: defaultPoolIdle, now: d.now, spawn: d.spawn}
+	size, idle := d.poolBounds()
+	return &pool{size: size, share: sharedBy, idle: idle, now: d.now, spawn: d.spawn}
+}
+
+// poolBounds are the settings of the word pool.
+func (d *Directory) poolBounds() (size int, idle time.Duration) {
+	size, idle = defaultPoolSize, defaultPoolIdle
 	if d.Pool != nil && d.Pool.Size > 0 {
-		p.size = d.Pool.Size
+		size = d.Pool.Size
 	}
 	if d.Pool != nil && d.Pool.Idle > 0 {
-		p.idle = time.Duration(d.Pool.Idle)
+		idle = time.Duration(d.Pool.Idle)
 	}
-	return p
+	return size, idle
 }
 
 var errClosed = errors.New("the directory is closed")

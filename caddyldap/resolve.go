@@ -20,12 +20,15 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 	if !ok || w.directory != d {
 		return nil, claimedBy(p.Claimed(), identity.Fail(identity.KindInternal, errors.New("a principal that another directory proved")))
 	}
+	reusable := p.Verifier() == nameBind
 	if w.cached != nil {
+		w.settled = reusable
 		return w.cached, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
 	id, err := w.resolve(ctx, p.Verifier())
+	w.settled = reusable && err == nil
 	return id, claimedBy(p.Claimed(), err)
 }
 

@@ -115,6 +115,7 @@ func (d *Directory) discovered(order []record) {
 	})
 	for _, sv := range gone {
 		d.metrics.forget(d.name, sv)
+		d.spare.drop(sv)
 		if d.service != nil {
 			d.service.pool.drop(sv)
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -95,108 +94,6 @@ func (d *Directory) newServer(url URL, name string) *server {
 		sv.tls.ServerName = cmp.Or(name, d.trust.ServerName, url.Host)
 	}
 	return sv
-}
-
-// try connects to one server after another and runs an act on the connection,
-// until one answers; the act closes the connection unless it succeeds. An act
-// whose error says that there was no answer is run again on the next server;
-// any other outcome is the answer.
-//
-// A server that cannot be connected to is put aside. One that fails in an act
-// is only looked at: a client may have made it fail, and must not take it away
-// from everybody.
-//
-// When those in service all fail, the others get their chance in the same call.
-func (s *servers) try(ctx context.Context, act func(context.Context, *conn) error) error {
-	return s.tryIn(ctx, nil, s.answered, act)
-}
-
-// spread is try for one connection more of several: of the servers of the first
-// tier the one that has the fewest, one under suspicion last. Which server is in
-// use for everybody else stays as it is.
-func (s *servers) spread(ctx context.Context, connections func(*server) int, act func(context.Context, *conn) error) error {
-	return s.tryIn(ctx, func(order []*server) {
-		type place struct{ suspect, tier, connections int }
-		places := make(map[*server]place, len(order))
-		for _, sv := range order {
-			suspect, tier := s.standing(sv)
-			places[sv] = place{b2i(suspect), tier, connections(sv)}
-		}
-		slices.SortStableFunc(order, func(a, b *server) int {
-			p, q := places[a], places[b]
-			return cmp.Or(p.suspect-q.suspect, p.tier-q.tier, p.connections-q.connections)
-		})
-	}, s.back, act)
-}
-
-func (s *servers) tryIn(ctx context.Context, sort func([]*server), answered func(*server), act func(context.Context, *conn) error) error {
-	if err := s.await(ctx); err != nil {
-		return err
-	}
-	known := s.all()
-	order, swept, err := s.order()
-	if err != nil {
-		return err
-	}
-	if sort != nil && !swept {
-		sort(order)
-	}
-	s.renew(swept)
-	asked, done, err := s.each(ctx, order, answered, act)
-	if !done && !swept {
-		if order, swept, _ = s.order(); swept {
-			s.renew(swept)
-			order = slices.DeleteFunc(order, func(sv *server) bool { return slices.Contains(asked, sv) })
-			if len(order) > 0 {
-				_, done, err = s.each(ctx, order, answered, act)
-			}
-		}
-	}
-	s.rest(swept)
-	if swept && !done {
-		if more := s.newcomers(ctx, known); len(more) > 0 {
-			_, _, err = s.each(ctx, more, answered, act)
-		}
-	}
-	return err
-}
-
-// each asks servers in turn. It is done when one has answered or the caller's
-// patience ended, which is no server's fault.
-func (s *servers) each(ctx context.Context, order []*server, answered func(*server), act func(context.Context, *conn) error) (asked []*server, done bool, err error) {
-	for _, sv := range order {
-		asked = append(asked, sv)
-		var c *conn
-		if c, err = s.dial(ctx, sv); err == nil {
-			if err = act(ctx, c); !unanswered(err) {
-				answered(sv)
-				return asked, true, err
-			}
-			s.suspect(sv)
-		} else if ctx.Err() == nil {
-			s.failed(sv, err)
-		}
-		if ctx.Err() != nil {
-			return asked, true, err
-		}
-	}
-	return asked, false, err
-}
-
-// unanswered reports whether an error leaves open what the server would have
-// said: it gave no answer, or one that says to come back later.
-func unanswered(err error) bool {
-	if err == nil {
-		return false
-	}
-	if a, ok := errors.AsType[*answer](err); ok && a.at != dialing {
-		return identity.KindOf(err) == identity.KindBusy
-	}
-	switch identity.KindOf(err) {
-	case identity.KindUnavailable, identity.KindBusy, identity.KindTimeout, identity.KindTLS, identity.KindProtocol:
-		return true
-	}
-	return false
 }
 
 // order lists the servers to ask: those in service, of a tier the one in use

@@ -2,6 +2,7 @@ package caddyldap
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -53,18 +54,42 @@ func (b *Bind) verify(ctx context.Context, name identity.Name, password identity
 	if err != nil {
 		return nil, err
 	}
-	c, target, err := d.bindByName(ctx, targets, password)
+	p, err := d.bindWho(ctx, targets, name, password, d.bind)
+	if errors.Is(err, errOtherName) {
+		p, err = d.bindWho(ctx, targets, name, password, d.bindAnew)
+	}
+	return p, err
+}
+
+func (d *Directory) bindWho(ctx context.Context, targets []bindTarget, name identity.Name, password identity.Secret, bind binder) (*identity.Principal, error) {
+	c, target, err := d.bindByName(ctx, targets, password, bind)
 	if err != nil {
 		return nil, err
 	}
 	return d.whoisBound(ctx, c, name, target)
 }
 
-// bind connects and binds by name and password, and says how long the server
-// took to judge them. Each bind has a connection of its own: a failed bind on a
-// used one leaves the former identity on it.
+// binder binds by name and password, on a connection that is the caller's
+// afterwards, and says how long the server took to judge them.
+type binder func(ctx context.Context, name string, password identity.Secret) (bound *conn, took time.Duration, err error)
+
+// bind may use a connection on which others have bound before. The result of the
+// bind alone says whether the password is right: where it is wrong the
+// connection is closed, since there are servers that leave the former identity
+// on it.
 func (d *Directory) bind(ctx context.Context, name string, password identity.Secret) (bound *conn, took time.Duration, err error) {
-	err = d.servers.try(ctx, func(ctx context.Context, c *conn) (err error) {
+	return d.bindBy(ctx, name, password, func(ctx context.Context, act act) error {
+		return d.servers.tryAgain(ctx, d.spare, act)
+	})
+}
+
+// bindAnew binds on a new connection.
+func (d *Directory) bindAnew(ctx context.Context, name string, password identity.Secret) (bound *conn, took time.Duration, err error) {
+	return d.bindBy(ctx, name, password, d.servers.try)
+}
+
+func (d *Directory) bindBy(ctx context.Context, name string, password identity.Secret, try func(context.Context, act) error) (bound *conn, took time.Duration, err error) {
+	err = try(ctx, func(ctx context.Context, c *conn) (err error) {
 		if took, err = simpleBind(ctx, c, name, password); err != nil {
 			c.close()
 			return err
@@ -75,10 +100,11 @@ func (d *Directory) bind(ctx context.Context, name string, password identity.Sec
 	return bound, took, err
 }
 
-// simpleBind is RFC 4513 5.1.3, on a connection of which nothing was used yet. It
-// asks for what a password policy has to say.
+// simpleBind is RFC 4513 5.1.3. It asks for what a password policy has to say.
 func simpleBind(ctx context.Context, c *conn, name string, password identity.Secret) (took time.Duration, err error) {
-	c.open()
+	if c.client == nil {
+		c.open()
+	}
 	began := time.Now()
 	result, err := askAlone(ctx, c, func(client *ldap.Conn) (*ldap.SimpleBindResult, error) {
 		return client.SimpleBind(ldap.NewSimpleBindRequest(name, password.Reveal(), []ldap.Control{ldap.NewControlBeheraPasswordPolicy()}))

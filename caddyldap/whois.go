@@ -8,6 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
 // witness is the evidence in a Principal: the connection on which the
@@ -19,6 +20,7 @@ type witness struct {
 	person    person
 	cached    *identity.Identity
 	bound     string // the DN that a bind has proven, where it was by one
+	settled   bool   // all that was asked on the connection has been answered
 }
 
 // person is an account entry and the groups known so far.
@@ -31,6 +33,10 @@ type person struct {
 
 // Close implements io.Closer.
 func (w *witness) Close() error {
+	if w.settled {
+		w.directory.spare.put(w.conn)
+		return nil
+	}
 	w.conn.close()
 	return nil
 }
@@ -56,10 +62,41 @@ func (d *Directory) whoisBound(ctx context.Context, c *conn, typed identity.Name
 	return w.prove(ctx, typed, nameBind)
 }
 
+// errOtherName is that a server has let in somebody by another name than the
+// typed one, on a connection on which others have bound before.
+var errOtherName = errors.New("somebody by another name than was typed is on a connection that has served others")
+
+// named reports whether the person has the name that a password was tried with.
+// A server takes more names than those: there it says no of somebody who is the
+// right one.
+func (w *witness) named(typed identity.Name) bool {
+	var sam, upn, dn string
+	if id, e := w.cached, w.person.entry; id != nil {
+		sam, upn, dn = id.SAM, id.UPN, id.DN
+	} else {
+		sam, upn, dn = w.directory.loginName(e), value(e, "userPrincipalName"), e.DN
+	}
+	if w.bound != "" {
+		return policy.FoldDN(w.bound) == policy.FoldDN(dn)
+	}
+	user, _, isUPN := typed.UPN()
+	switch name := identity.Fold(typed.User); {
+	case name == identity.Fold(sam):
+		return true
+	case isUPN:
+		return name == identity.Fold(upn) || identity.Fold(user) == identity.Fold(sam)
+	}
+	return false
+}
+
 // prove makes the Principal, or closes the connection.
 func (w *witness) prove(ctx context.Context, claimed identity.Name, verifier string) (*identity.Principal, error) {
 	c := w.conn
-	if err := w.ask(ctx, claimed, verifier); err != nil {
+	err := w.ask(ctx, claimed, verifier)
+	if err == nil && c.reused && !w.named(claimed) {
+		err = errOtherName
+	}
+	if err != nil {
 		c.close()
 		return nil, diagnose(c.server, searching, err)
 	}

@@ -96,6 +96,8 @@ func (c *conn) bindSimple(r *request, req *bindRequest) bool {
 // welcome gives the connection its new identity. Nothing else changes it: a
 // failed bind leaves the former one, as a controller does.
 func (c *conn) welcome(r *request, who *account) bool {
-	c.who = who
+	if c.who == nil || !c.cfg.FirstStays {
+		c.who = who
+	}
 	return c.answerBind(r, result{})
 }

@@ -45,6 +45,7 @@ type Quirks struct {
 	SentBindings    bool // NTLM binds over TLS that carry a channel binding need this connection's
 	Busy            bool // binds and searches get result 51
 	GuestMap        bool // an unknown user becomes Guest, RID 501
+	FirstStays      bool // who binds first on a connection stays, whoever binds later, as behind a balancer that mixes connections up
 }
 
 // User is an account.
