@@ -32,6 +32,7 @@ var house = map[string][]string{
 	"internal/spnego": {},
 	// for tests alone
 	"internal/metrictest": {},
+	"internal/faultproxy": {},
 	// clients, and the directory in the process
 	"internal/ldapsasl": {"internal/identity"},
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
@@ -46,7 +47,7 @@ var house = map[string][]string{
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
-	"integration":         {"", "integration/lab", "integration/slapd"},
+	"integration":         {"", "integration/lab", "integration/slapd", "internal/faultproxy"},
 	"integration/adapt":   {"", "caddyfile"},
 	"integration/bench":   {},
 	"integration/lab":     {},
@@ -63,6 +64,7 @@ var outside = map[string][]string{
 	"internal/ntlm":       {"golang.org/x/crypto/md4"},
 	"internal/policy":     {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
 	"internal/spnego":     {},
+	"internal/faultproxy": {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},
 	"internal/demodir":    {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},

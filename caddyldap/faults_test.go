@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/faultproxy"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
@@ -17,7 +18,7 @@ import (
 // sick is a directory behind a proxy that breaks answers.
 type sick struct {
 	*Directory
-	proxy *breaking
+	proxy *faultproxy.Proxy
 	logs  *observer.ObservedLogs
 	id    *identity.Identity // of alice, from better times
 }
@@ -27,13 +28,13 @@ func newSick(t *testing.T, plain bool, healthy ...*demodir.Server) *sick {
 	s := startDemo(t, func(cfg *demodir.Config) { cfg.AllowPlain = true })
 	config := demoDirectory(s)
 	config.Timeout = nil // what the figures are for
-	var proxy *breaking
+	var proxy *faultproxy.Proxy
 	if plain {
-		proxy = newBreaking(t, strings.TrimPrefix(s.LDAP(), "ldap://"))
-		config.Server[0].URL, config.InsecurePlaintext = "ldap://"+proxy.l.Addr().String(), true
+		proxy = faultproxy.New(t, strings.TrimPrefix(s.LDAP(), "ldap://"))
+		config.Server[0].URL, config.InsecurePlaintext = "ldap://"+proxy.Addr(), true
 	} else {
-		proxy = newBreaking(t, strings.TrimPrefix(s.LDAPS(), "ldaps://"))
-		config.Server[0].URL = "ldaps://" + proxy.l.Addr().String()
+		proxy = faultproxy.New(t, strings.TrimPrefix(s.LDAPS(), "ldaps://"))
+		config.Server[0].URL = "ldaps://" + proxy.Addr()
 	}
 	for _, other := range healthy {
 		config.Server = append(config.Server, Server{URL: other.LDAPS()})
@@ -96,11 +97,11 @@ func timed(t *testing.T, act func(context.Context) error) error {
 
 // eachFault runs a test for each fault and act, many at a time: most of it is
 // waiting.
-func eachFault(t *testing.T, run func(t *testing.T, how fault, what string)) {
+func eachFault(t *testing.T, run func(t *testing.T, how faultproxy.Fault, what string)) {
 	t.Helper()
 	var all sync.WaitGroup
 	places := make(chan struct{}, 9)
-	for _, how := range []fault{hanging, trickling, garbling, truncated, cut, dead} {
+	for _, how := range faultproxy.Faults() {
 		for _, what := range []string{"bind", "relay", "search"} {
 			all.Go(func() {
 				places <- struct{}{}
@@ -119,18 +120,18 @@ func TestFaults(t *testing.T) {
 	before := descriptors(t)
 	for name, plain := range map[string]bool{"plain": true, "TLS": false} {
 		t.Run(name, func(t *testing.T) {
-			eachFault(t, func(t *testing.T, how fault, what string) { breakAndMend(t, newSick(t, plain), how, what) })
+			eachFault(t, func(t *testing.T, how faultproxy.Fault, what string) { breakAndMend(t, newSick(t, plain), how, what) })
 		})
 	}
 	await(t, "no descriptor more than before", func() bool { return descriptors(t) <= before })
 }
 
-func breakAndMend(t *testing.T, s *sick, how fault, what string) {
+func breakAndMend(t *testing.T, s *sick, how faultproxy.Fault, what string) {
 	act := s.acts()[what]
 	if err := timed(t, act); err != nil {
 		t.Fatalf("while all is well: %v", err)
 	}
-	s.proxy.set(how)
+	s.proxy.Set(how)
 	if err := timed(t, act); !unanswered(err) {
 		t.Errorf("got %v, want a technical failure", err)
 	}
@@ -139,7 +140,7 @@ func breakAndMend(t *testing.T, s *sick, how fault, what string) {
 	if aside["server"] != s.servers.list[0].url.Addr() || aside["reason"] == "internal" || aside["hint"] == "" || aside["hint"] == nil {
 		t.Errorf("the log says %v, want the server, the reason and a hint", aside)
 	}
-	s.proxy.set(none)
+	s.proxy.Set(faultproxy.None)
 	mended := time.Now()
 	for timed(t, act) != nil {
 		if time.Since(mended) > 5*time.Second {
@@ -152,13 +153,13 @@ func breakAndMend(t *testing.T, s *sick, how fault, what string) {
 // TestFaultsWithAnotherController: threats E-04. The same with a second
 // controller: everybody is served by it, in time.
 func TestFaultsWithAnotherController(t *testing.T) {
-	eachFault(t, func(t *testing.T, how fault, what string) {
+	eachFault(t, func(t *testing.T, how faultproxy.Fault, what string) {
 		s := newSick(t, false, startDemo(t, nil))
 		act := s.acts()[what]
 		if err := timed(t, act); err != nil {
 			t.Fatalf("while all is well: %v", err)
 		}
-		s.proxy.set(how)
+		s.proxy.Set(how)
 		for range 3 {
 			if err := timed(t, act); err != nil {
 				t.Errorf("got %v, want the second controller's answer", err)
@@ -176,7 +177,7 @@ func TestPlacesOfThoseWhoLeft(t *testing.T) {
 	if err := timed(t, s.acts()["search"]); err != nil {
 		t.Fatal(err)
 	}
-	s.proxy.set(hanging)
+	s.proxy.Set(faultproxy.Hanging)
 	ctx, leave := context.WithCancel(t.Context())
 	var left sync.WaitGroup
 	for range p.share {
@@ -200,7 +201,7 @@ func TestPlacesOfThoseWhoLeft(t *testing.T) {
 		defer p.mu.Unlock()
 		return len(p.waiting) == 1
 	})
-	s.proxy.set(none)
+	s.proxy.Set(faultproxy.None)
 	select {
 	case err := <-served:
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/faultproxy"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/metrictest"
 )
@@ -130,23 +131,23 @@ func TestSpareWhateverTheName(t *testing.T) {
 // uses is nobody's trouble, and puts no server aside.
 func TestSpareConnectionThatIsGone(t *testing.T) {
 	s := startDemo(t, func(cfg *demodir.Config) { cfg.AllowPlain = true })
-	for name, happens := range map[string]func(*Directory, *breaking){
-		"ended, and it shows": func(_ *Directory, b *breaking) {
-			b.set(dead)
+	for name, happens := range map[string]func(*Directory, *faultproxy.Proxy){
+		"ended, and it shows": func(_ *Directory, b *faultproxy.Proxy) {
+			b.Set(faultproxy.Dead)
 			time.Sleep(50 * time.Millisecond)
-			b.set(none)
+			b.Set(faultproxy.None)
 		},
-		"ended at the next question": func(_ *Directory, b *breaking) { b.strand(cut) },
-		"nobody answers on it": func(d *Directory, b *breaking) {
-			b.strand(hanging)
+		"ended at the next question": func(_ *Directory, b *faultproxy.Proxy) { b.Strand(faultproxy.Cut) },
+		"nobody answers on it": func(d *Directory, b *faultproxy.Proxy) {
+			b.Strand(faultproxy.Hanging)
 			for _, c := range d.spare.conns {
 				c.rested = c.rested.Add(-time.Minute)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			proxy := newBreaking(t, strings.TrimPrefix(s.LDAP(), "ldap://"))
-			d, made := passwords(t, "ldap://"+proxy.l.Addr().String(), func(d *Directory) {
+			proxy := faultproxy.New(t, strings.TrimPrefix(s.LDAP(), "ldap://"))
+			d, made := passwords(t, "ldap://"+proxy.Addr(), func(d *Directory) {
 				d.InsecurePlaintext = true
 				d.Timeout = &Timeout{Dial: caddy.Duration(500 * time.Millisecond)}
 			})

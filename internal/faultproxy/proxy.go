@@ -1,4 +1,6 @@
-package caddyldap
+// Package faultproxy stands before a server in a test and breaks its answers, as
+// a controller that is ill or a network would.
+package faultproxy
 
 import (
 	"bytes"
@@ -8,69 +10,78 @@ import (
 	"time"
 )
 
-// breaking is a proxy before a server that treats the server's answers as it is
+// Proxy is before a server and treats the server's answers as it is
 // told, those on open connections too.
-type breaking struct {
+type Proxy struct {
 	l  net.Listener
 	to string
 
 	mu      sync.Mutex
-	how     fault
+	how     Fault
 	changed chan struct{} // closed when how changes
 	open    map[net.Conn]struct{}
-	strands map[net.Conn]fault // connections that are treated otherwise than all
+	strands map[net.Conn]Fault // connections that are treated otherwise than all
 	ended   bool
 	pumps   sync.WaitGroup
 }
 
-type fault string
+// Fault is how answers are treated.
+type Fault string
 
 const (
-	none      fault = "none"
-	hanging   fault = "hanging"   // takes connections and questions, answers nothing
-	trickling fault = "trickling" // a byte a second
-	garbling  fault = "garbling"  // as many other bytes
-	truncated fault = "truncated" // half an answer, and the end
-	cut       fault = "cut"       // the end instead of an answer
-	dead      fault = "dead"      // nothing listens, in effect: hangs up at once
+	None      Fault = "none"
+	Hanging   Fault = "hanging"   // takes connections and questions, answers nothing
+	Trickling Fault = "trickling" // a byte a second
+	Garbling  Fault = "garbling"  // as many other bytes
+	Truncated Fault = "truncated" // half an answer, and the end
+	Cut       Fault = "cut"       // the end instead of an answer
+	Dead      Fault = "dead"      // nothing listens, in effect: hangs up at once
 )
 
-func newBreaking(t *testing.T, to string) *breaking {
+// Faults are all of them, None aside.
+func Faults() []Fault { return []Fault{Hanging, Trickling, Garbling, Truncated, Cut, Dead} }
+
+// New listens on a free port of loopback, before the server at an address, until
+// the test ends.
+func New(t testing.TB, to string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &breaking{l: l, to: to, how: none, changed: make(chan struct{}), open: make(map[net.Conn]struct{}), strands: make(map[net.Conn]fault)}
+	b := &Proxy{l: l, to: to, how: None, changed: make(chan struct{}), open: make(map[net.Conn]struct{}), strands: make(map[net.Conn]Fault)}
 	b.pumps.Go(b.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
 		b.mu.Lock()
 		b.ended = true
 		b.mu.Unlock()
-		b.set(dead)
+		b.Set(Dead)
 		b.pumps.Wait()
 	})
 	return b
 }
 
-// set changes how answers are treated.
-func (b *breaking) set(how fault) {
+// Addr is where it listens.
+func (b *Proxy) Addr() string { return b.l.Addr().String() }
+
+// Set changes how answers are treated.
+func (b *Proxy) Set(how Fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.how = how
 	close(b.changed)
 	b.changed = make(chan struct{})
-	if how == dead {
+	if how == Dead {
 		for nc := range b.open {
 			_ = nc.Close()
 		}
 	}
 }
 
-// strand changes how answers are treated on the connections that are open now,
+// Strand changes how answers are treated on the connections that are open now,
 // and on no others.
-func (b *breaking) strand(how fault) {
+func (b *Proxy) Strand(how Fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for nc := range b.open {
@@ -78,7 +89,7 @@ func (b *breaking) strand(how fault) {
 	}
 }
 
-func (b *breaking) now(client net.Conn) (fault, chan struct{}) {
+func (b *Proxy) now(client net.Conn) (Fault, chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if how, ok := b.strands[client]; ok {
@@ -87,7 +98,7 @@ func (b *breaking) now(client net.Conn) (fault, chan struct{}) {
 	return b.how, b.changed
 }
 
-func (b *breaking) accept() {
+func (b *Proxy) accept() {
 	for {
 		client, err := b.l.Accept()
 		if err != nil {
@@ -115,10 +126,10 @@ func (b *breaking) accept() {
 
 // admit reports whether a connection is taken; it is not while the server is
 // dead, where both ends are closed.
-func (b *breaking) admit(client, server net.Conn) bool {
+func (b *Proxy) admit(client, server net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.how == dead || b.ended {
+	if b.how == Dead || b.ended {
 		_ = server.Close()
 		return false
 	}
@@ -137,28 +148,28 @@ func pump(from, to net.Conn, write func([]byte) bool) {
 }
 
 // answer treats a piece of an answer, and reports whether the connection lives.
-func (b *breaking) answer(client net.Conn, piece []byte, gone chan struct{}) bool {
+func (b *Proxy) answer(client net.Conn, piece []byte, gone chan struct{}) bool {
 	for len(piece) > 0 {
 		how, changed := b.now(client)
 		send, wait := piece, time.Duration(0)
 		switch how {
-		case hanging:
+		case Hanging:
 			select {
 			case <-changed:
 				continue
 			case <-gone:
 				return false
 			}
-		case trickling:
+		case Trickling:
 			send, wait = piece[:1], time.Second
-		case garbling:
+		case Garbling:
 			send = bytes.Repeat([]byte{0xA5}, len(piece))
-		case truncated:
+		case Truncated:
 			_, _ = client.Write(piece[:len(piece)/2])
 			return false
-		case cut, dead:
+		case Cut, Dead:
 			return false
-		case none:
+		case None:
 		}
 		if _, err := client.Write(send); err != nil {
 			return false
