@@ -51,11 +51,14 @@ func (b *Bind) verify(ctx context.Context, name identity.Name, password identity
 	}
 	targets, err := d.bindTargets(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, wantLoginName(name, d.loginNames(), err)
 	}
 	c, target, err := d.bindByName(ctx, targets, password)
+	if err != nil && target.found {
+		return nil, err // the name is somebody's
+	}
 	if err != nil {
-		return nil, err
+		return nil, wantLoginName(name, d.loginNames(), err)
 	}
 	return d.whoisBound(ctx, c, name, target)
 }
