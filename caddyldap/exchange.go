@@ -68,7 +68,7 @@ func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.P
 		return nil, claimedBy(claimed, err)
 	}
 	p, err := x.prove(ctx, authenticate, message, claimed)
-	return p, claimedBy(claimed, err)
+	return p, claimedBy(claimed, wantLoginName(claimed, adLoginNames, err))
 }
 
 func (x *exchange) move(from, to phase) bool {

@@ -52,7 +52,7 @@ func (b *Bind) verify(ctx context.Context, name identity.Name, password identity
 	}
 	targets, err := d.bindTargets(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, wantLoginName(name, d.loginNames(), err)
 	}
 	p, err := d.bindWho(ctx, targets, name, password, d.bind)
 	if errors.Is(err, errOtherName) {
@@ -63,8 +63,11 @@ func (b *Bind) verify(ctx context.Context, name identity.Name, password identity
 
 func (d *Directory) bindWho(ctx context.Context, targets []bindTarget, name identity.Name, password identity.Secret, bind binder) (*identity.Principal, error) {
 	c, target, err := d.bindByName(ctx, targets, password, bind)
+	if err != nil && target.found {
+		return nil, err // the name is somebody's
+	}
 	if err != nil {
-		return nil, err
+		return nil, wantLoginName(name, d.loginNames(), err)
 	}
 	return d.whoisBound(ctx, c, name, target)
 }

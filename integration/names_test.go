@@ -77,7 +77,7 @@ func TestUnknownNamesTakeAsLong(t *testing.T) {
 		for range 64 { // as many as are remembered
 			ask(c.known)
 		}
-		unknown := [...]string{"nobody", "twin", `OTHER\nobody`}
+		unknown := [...]string{"nobody", "twin", `OTHER\nobody`, "Anna Auer"}
 		var known, others []time.Duration
 		for i := range c.samples {
 			known, others = append(known, ask(c.known)), append(others, ask(unknown[i%len(unknown)]))

@@ -60,15 +60,25 @@ func TestOutsideBaseDN(t *testing.T) {
 	}
 }
 
-// exchange sends one request on a connection that stays open and gives the
-// answer's status and its NTLM token, if it has one.
+// ntlm sends one request on a connection that stays open and gives the answer's
+// status and its NTLM token, if it has one.
 func (c *rawClient) ntlm(t *testing.T, message []byte) (status int, token []byte) {
 	t.Helper()
 	header := ""
 	if message != nil {
-		header = "Authorization: NTLM " + base64.StdEncoding.EncodeToString(message) + "\r\n"
+		header = "Authorization: " + ntlmHeader(message) + "\r\n"
 	}
 	response := c.do(t, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"+header+"\r\n")
+	return response.StatusCode, challengeOf(t, response)
+}
+
+func ntlmHeader(message []byte) string {
+	return "NTLM " + base64.StdEncoding.EncodeToString(message)
+}
+
+// challengeOf is the NTLM token of an answer, nil without one.
+func challengeOf(t *testing.T, response *http.Response) (token []byte) {
+	t.Helper()
 	for _, challenge := range response.Header.Values("WWW-Authenticate") {
 		if encoded, ok := strings.CutPrefix(challenge, "NTLM "); ok {
 			raw, err := base64.StdEncoding.DecodeString(encoded)
@@ -78,7 +88,7 @@ func (c *rawClient) ntlm(t *testing.T, message []byte) (status int, token []byte
 			token = raw
 		}
 	}
-	return response.StatusCode, token
+	return token
 }
 
 // TestHostileType3: messages that the controller would take, or that only an

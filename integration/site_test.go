@@ -3,22 +3,14 @@ package integration
 import (
 	"bufio"
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"text/template"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -93,6 +85,14 @@ https://localhost:{{.HTTPSPort}} {
 // start runs a site until the test ends.
 func start(t *testing.T, config siteConfig, options ...option) *site {
 	t.Helper()
+	s, caddyfile := write(t, config, options...)
+	load(t, caddyfile)
+	return s
+}
+
+// write makes a site's Caddyfile and does not load it.
+func write(t *testing.T, config siteConfig, options ...option) (s *site, caddyfile []byte) {
+	t.Helper()
 	for _, o := range options {
 		o(&config)
 	}
@@ -108,7 +108,7 @@ func start(t *testing.T, config siteConfig, options ...option) *site {
 	if config.Servers == "" {
 		config.Servers = domain.LDAPS(1) + " " + domain.LDAPS(2)
 	}
-	s := &site{logPath: filepath.Join(dir, "caddy.log")}
+	s = &site{logPath: filepath.Join(dir, "caddy.log")}
 	httpPort, httpsPort := freePort(t), freePort(t)
 	s.HTTP, s.HTTPS = fmt.Sprintf("http://127.0.0.1:%d", httpPort), fmt.Sprintf("https://localhost:%d", httpsPort)
 
@@ -119,8 +119,7 @@ func start(t *testing.T, config siteConfig, options ...option) *site {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	load(t, text.Bytes())
-	return s
+	return s, text.Bytes()
 }
 
 func load(t *testing.T, caddyfile []byte) {
@@ -152,40 +151,6 @@ func freePort(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
-}
-
-// certificate makes one for localhost and 127.0.0.1 that signs itself.
-func certificate(t *testing.T, dir string) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writePEM(t, certFile, "CERTIFICATE", der)
-	writePEM(t, keyFile, "EC PRIVATE KEY", keyDER)
-	return certFile, keyFile
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // entry is a line of the log.

@@ -49,6 +49,7 @@ type Server struct {
 	dir     string
 	process *exec.Cmd
 	ended   chan error
+	looks   int // of ours at the monitor
 }
 
 // Start runs a server in a folder of its own, with its data.
@@ -95,7 +96,7 @@ func (s *Server) run() error {
 	if err := s.process.Start(); err != nil {
 		return fmt.Errorf("starting slapd, which make deps installs: %w", err)
 	}
-	s.ended = make(chan error, 1)
+	s.ended, s.looks = make(chan error, 1), 0
 	process, ended := s.process, s.ended
 	go func() { ended <- process.Wait() }()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

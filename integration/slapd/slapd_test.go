@@ -34,3 +34,37 @@ func TestServer(t *testing.T) {
 		t.Errorf("nobody reads %s", got)
 	}
 }
+
+// TestMonitor: the server's own counts, beside binds by ldapwhoami and a connection
+// that stays bound.
+func TestMonitor(t *testing.T) {
+	s, err := Start(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	first, err := s.Binds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		bind := exec.Command("ldapwhoami", "-x", "-H", s.LDAPS, "-D", Service, "-w", ServicePassword)
+		bind.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.CA)
+		if out, err := bind.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if second, err := s.Binds(); err != nil || second != first+3 {
+		t.Errorf("got %d binds, %v, want %d", second, err, first+3)
+	}
+	if got, err := s.BoundAs(Service); err != nil || len(got) != 0 {
+		t.Errorf("got connections %q of the service, %v, want none", got, err)
+	}
+	if got, err := s.BoundAs(Admin); err != nil || len(got) != 1 {
+		t.Errorf("got connections %q of the administrator, %v, want the one that asks", got, err)
+	}
+}
