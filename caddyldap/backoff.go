@@ -65,7 +65,21 @@ func (s *servers) failed(sv *server, err error) {
 		s.turn(sv, err)
 	}
 	sv.failures++
-	sv.until = now.Add(backoff(sv.failures))
+	rest := backoff(sv.failures)
+	sv.until = now.Add(rest)
+	if s.later != nil {
+		s.later(rest, func() { s.lookAgain(sv) })
+	}
+}
+
+// lookAgain looks at a server that has been aside for long enough, though nobody
+// asks: its figures must not say for a whole quiet night that it is down.
+func (s *servers) lookAgain(sv *server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !sv.until.IsZero() && !sv.probing && !sv.gone.Load() {
+		s.probeLater(sv)
+	}
 }
 
 // logTurn is one line for each time that a server goes and comes back.

@@ -211,3 +211,24 @@ func TestPlacesOfThoseWhoLeft(t *testing.T) {
 		t.Fatal("nobody woke the one who waits")
 	}
 }
+
+// TestBackThoughNobodyAsks: a controller that returns is in service again on a site
+// that nobody visits.
+func TestBackThoughNobodyAsks(t *testing.T) {
+	s := startDemo(t, nil)
+	proxy := faultproxy.New(t, strings.TrimPrefix(s.LDAPS(), "ldaps://"))
+	config := demoDirectory(s)
+	config.Server[0].URL = "ldaps://" + proxy.Addr()
+	config.ServiceAccount = nil
+	d, logs := open(t, config, "EXAMPLE")
+	mustLogIn(t, d, "alice")
+	proxy.Set(faultproxy.Dead)
+	if _, err := logIn(t, d, "alice", "Secr3t-alice"); !unanswered(err) {
+		t.Fatalf("got %v", err)
+	}
+	proxy.Set(faultproxy.None)
+	await(t, "back in service", func() bool { return logs.FilterMessage("server is back in service").Len() == 1 })
+	if aside := d.servers.aside(); aside[proxy.Addr()] {
+		t.Error("the figures say that it is down")
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -143,6 +144,15 @@ func (h *holdings) spawn(run func(context.Context)) {
 		return
 	}
 	h.background.Go(func() { run(h.life) })
+}
+
+// later does something after a while, unless Destruct comes first.
+func (h *holdings) later(while time.Duration, act func()) {
+	time.AfterFunc(while, func() {
+		if h.life.Err() == nil {
+			act()
+		}
+	})
 }
 
 // speak has the lines about servers go to a configuration's logger, and hush

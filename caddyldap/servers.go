@@ -51,6 +51,7 @@ type servers struct {
 	probe func(context.Context, *server) error // asks something and hangs up
 	spawn func(func(context.Context))          // runs in the background
 	turn  func(sv *server, err error)          // told when one is put aside, and with nil when it is back
+	later func(time.Duration, func())          // does something after a while; nil never does
 
 	finder *finder // nil where DNS is not asked
 	fixed  int     // how many are of the configuration, the first of the list
@@ -68,6 +69,7 @@ func (d *Directory) newServers() *servers {
 		_, err := d.look(ctx, sv)
 		return err
 	}}
+	s.later = d.later
 	for i, configured := range d.Server {
 		url, _ := ParseServer(configured.URL) // CheckStatic has read it before
 		sv := d.newServer(url, configured.ServerName)
