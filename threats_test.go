@@ -105,7 +105,7 @@ func testsOfTheTree(t *testing.T) map[string]bool {
 }
 
 func threatIDs() (ids []string) {
-	for letter, n := range map[string]int{"A": 25, "B": 17} {
+	for letter, n := range map[string]int{"A": 25, "B": 17, "D": 14, "E": 8} {
 		for i := range n {
 			ids = append(ids, fmt.Sprintf("%s-%02d", letter, i+1))
 		}

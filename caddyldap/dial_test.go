@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,5 +108,16 @@ func TestHostileServer(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// TestIPv6Only: threats E-07.
+func TestIPv6Only(t *testing.T) {
+	s := startDemo(t, func(c *demodir.Config) { c.Addr = "[::1]:0" })
+	d, _ := open(t, demoDirectory(s), "EXAMPLE")
+	for way, id := range everyWay(t, d, "alice") {
+		if id.SAM != "alice" || !strings.HasPrefix(id.Server, "[::1]:") {
+			t.Errorf("%s: got %s from %s", way, id.SAM, id.Server)
+		}
 	}
 }
