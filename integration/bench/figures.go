@@ -83,6 +83,7 @@ var lines = []struct {
 	{"basic.cold_demo", "requests/s", "BasicCold/demo requests/s", false},
 	{"basic.cold_samba", "requests/s", "BasicCold/samba requests/s", true},
 	{"lookup.demo", "look-ups/s", "LookUp/demo each/s", false},
+	{"lookup.slapd", "look-ups/s", "LookUp/slapd each/s", true},
 	{"lookup.samba", "look-ups/s", "LookUp/samba each/s", true},
 	{"memory.plain_2000", "B/connection", "IdleConnections/2000 plain-B", false},
 	{"memory.added_2000", "B/connection", "IdleConnections/2000 added-B", false},

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 )
 
 // suite is a package and which of its benchmarks are run, for how long.
@@ -55,6 +57,11 @@ func run(rounds int) error {
 			return fmt.Errorf("building the benchmarks of %s: %w", s.path, err)
 		}
 	}
+	if slapd, err := openLDAP(dir); err != nil {
+		fmt.Fprintf(os.Stderr, "no figures of OpenLDAP: %v; make deps installs it\n", err)
+	} else {
+		defer func() { _ = slapd.Close() }()
+	}
 	var all []figures
 	for range rounds {
 		round := make(figures)
@@ -71,6 +78,19 @@ func run(rounds int) error {
 	fmt.Printf("# %d cores, %s/%s, %s, %d rounds: median, smallest–largest\n",
 		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), rounds)
 	return write(os.Stdout, all)
+}
+
+// openLDAP runs a server and tells the benchmarks where it is.
+func openLDAP(dir string) (*slapd.Server, error) {
+	home := filepath.Join(dir, "slapd")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return nil, err
+	}
+	server, err := slapd.Start(home)
+	if err != nil {
+		return nil, err
+	}
+	return server, os.Setenv("SLAPD_URL", server.LDAPS)
 }
 
 // measure runs the benchmarks once, in the directory of their package.
