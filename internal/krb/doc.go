@@ -3,8 +3,8 @@
 // the GSS-API tokens around them are ours (RFC 4121), since that library sends no
 // channel bindings and reads no answer.
 //
-// gokrb5 knows no contexts and panics on some bytes from outside: every call
-// into it goes through guard.
+// gokrb5 knows no contexts and panics on some bytes from outside: calls that ask
+// the network go through guard, and Accept recovers for itself.
 package krb
 
 import (
@@ -26,6 +26,27 @@ var (
 	ErrCredential = errors.New("unusable Kerberos credential")
 	// ErrMalformed: an answer that is no proper token.
 	ErrMalformed = errors.New("malformed Kerberos token")
+	// ErrForged: no key of ours opens the ticket, or the client does not hold the
+	// key in it.
+	ErrForged = errors.New("not a ticket of ours")
+	// ErrNoKey: the ticket's key is of a version or enctype that the keytab lacks.
+	ErrNoKey = errors.New("the keytab has no such key")
+	// ErrEtype: an enctype that is not accepted.
+	ErrEtype = errors.New("enctype refused")
+	// ErrService: a ticket for another service.
+	ErrService = errors.New("a ticket for somebody else")
+	// ErrRealm: a client of a realm that is not accepted.
+	ErrRealm = errors.New("a realm that is not accepted")
+	// ErrExpired: a ticket that is not valid now.
+	ErrExpired = errors.New("the ticket is not valid now")
+	// ErrOtherClient: the client writes another name than the KDC has.
+	ErrOtherClient = errors.New("the request names another client than its ticket")
+	// ErrReplay: a request that was accepted before.
+	ErrReplay = errors.New("a replayed request")
+	// ErrTooMany: more requests than can be remembered.
+	ErrTooMany = errors.New("too many requests to remember")
+	// ErrPAC: a privilege attribute certificate that nobody vouches for.
+	ErrPAC = errors.New("the PAC is not to be believed")
 	// ErrImpostor: the service's answer does not prove that it holds its key.
 	ErrImpostor = errors.New("the service has not proven itself")
 )

@@ -15,6 +15,10 @@ var (
 // mechanism is the object identifier 1.2.840.113554.1.2.2 in DER.
 var mechanism = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02}
 
+// mechanismMS is Kerberos as Windows 2000 wrote it, 1.2.840.48018.1.2.2,
+// [MS-SPNG] 1.9. It stands in lists of mechanisms, and by the books only there.
+var mechanismMS = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x82, 0xf7, 0x12, 0x01, 0x02, 0x02}
+
 // frame puts a message into the token of RFC 2743 3.1.
 func frame(kind, message []byte) []byte {
 	inner := bytes.Join([][]byte{mechanism, kind, message}, nil)
@@ -50,7 +54,9 @@ func unframe(kind, token []byte) ([]byte, error) {
 		skip += int(token[1] & 0x7f)
 	}
 	head := bytes.Join([][]byte{mechanism, kind}, nil)
-	if skip > 6 || len(token) < skip || !bytes.HasPrefix(token[skip:], head) || len(token) != skip+declared(token) {
+	other := bytes.Join([][]byte{mechanismMS, kind}, nil)
+	if skip > 6 || len(token) < skip || len(token) != skip+declared(token) ||
+		!bytes.HasPrefix(token[skip:], head) && !bytes.HasPrefix(token[skip:], other) {
 		return nil, fmt.Errorf("%w: not a token of Kerberos of the kind that is due", ErrMalformed)
 	}
 	return token[skip+len(head):], nil

@@ -1,0 +1,275 @@
+package krb
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+)
+
+// Acceptor is a service's side of authentication by ticket, RFC 4120 3.2.3. It
+// asks nobody. It may be used by many at once; its fields are not changed then.
+type Acceptor struct {
+	// Keytab holds the service's keys.
+	Keytab *Keytab
+	// Services are the names that tickets may be for, such as
+	// HTTP/web.example.com; upper and lower case are the same. Empty for every
+	// name that begins with HTTP/.
+	Services []string
+	// Realms are those whose clients are accepted. Empty for the keytab's.
+	Realms []string
+	// AllowRC4 takes tickets and session keys of RC4, which a guessed password
+	// opens.
+	AllowRC4 bool
+	// Skew is how far clocks may differ; zero for five minutes.
+	Skew time.Duration
+	// Replays keeps every request that was accepted.
+	Replays *Replays
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// defaultSkew is the usual difference of clocks that is borne.
+const defaultSkew = 5 * time.Minute
+
+// Ticket is what a request has proven, as the KDC wrote it into the ticket.
+// What the client wrote beside it is not in here, but for the binding.
+type Ticket struct {
+	Realm   string   // the client's
+	Name    []string // the client's, mostly of one component
+	Service string   // whom the ticket is for, as the client wrote it: HTTP/web.example.com
+	Etype   int32    // of the ticket
+	AuthAt  time.Time
+	Ends    time.Time
+	// Binding is the MD5 of the client's channel bindings, RFC 4121 4.1.1.2;
+	// nil where it sent none.
+	Binding *[16]byte
+	// PAC is the privilege attribute certificate, [MS-PAC] 2.3, as it came; nil
+	// without one. SignPAC says who vouches for it.
+	PAC []byte
+
+	key types.EncryptionKey // that opened the ticket
+}
+
+// Format redacts: a ticket's key must not be printed.
+func (t *Ticket) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "krb.Ticket{%q for %q}", t.Client(), t.Service)
+}
+
+// Client is the client's principal, name@REALM.
+func (t *Ticket) Client() string { return strings.Join(t.Name, "/") + "@" + t.Realm }
+
+// Accept checks a GSS-API token with an AP-REQ and gives what it proves, and the
+// context whose Reply the client is owed. Errors are those of this package; the
+// first thing that is wrong is named. Nothing panics on bytes from outside.
+func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err error) {
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			ticket, context, err = nil, nil, fmt.Errorf("%w: %v", ErrMalformed, trouble)
+		}
+	}()
+	raw, err := unframe(tokenAPReq, token)
+	if err != nil {
+		return nil, nil, err
+	}
+	var request messages.APReq
+	if err := request.Unmarshal(raw); err != nil {
+		return nil, nil, fmt.Errorf("%w: AP-REQ: %w", ErrMalformed, err)
+	}
+	part, key, err := a.openTicket(&request)
+	if err != nil {
+		return nil, nil, err
+	}
+	sent, err := a.openAuthenticator(&request, part)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := &Ticket{
+		Realm: part.CRealm, Name: part.CName.NameString, Service: strings.Join(request.Ticket.SName.NameString, "/"),
+		Etype: request.Ticket.EncPart.EType, AuthAt: part.AuthTime, Ends: part.EndTime, key: key,
+	}
+	if t.Binding, err = binding(sent.Cksum); err != nil {
+		return nil, nil, err
+	}
+	if t.PAC, err = pacIn(part.AuthorizationData); err != nil {
+		return nil, nil, err
+	}
+	c, err := newContext(&request, part, sent)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The last check: who may not come in must not fill the memory.
+	if err := a.Replays.note(request.EncryptedAuthenticator.Cipher, a.now(), moment(sent).Add(2*a.skew())); err != nil {
+		return nil, nil, err
+	}
+	return t, c, nil
+}
+
+func (a *Acceptor) now() time.Time { return a.Now() }
+
+func (a *Acceptor) skew() time.Duration {
+	if a.Skew > 0 {
+		return a.Skew
+	}
+	return defaultSkew
+}
+
+// openTicket finds the key of a ticket and checks what the KDC wrote.
+func (a *Acceptor) openTicket(r *messages.APReq) (*messages.EncTicketPart, types.EncryptionKey, error) {
+	var none types.EncryptionKey
+	t := &r.Ticket
+	switch {
+	case r.PVNO != 5 || t.TktVNO != 5:
+		return nil, none, fmt.Errorf("%w: protocol version %d, ticket version %d", ErrMalformed, r.PVNO, t.TktVNO)
+	case flag(r.APOptions.Bytes, optionUseSessionKey):
+		return nil, none, fmt.Errorf("%w: a user-to-user ticket", ErrService)
+	}
+	if err := a.checkService(t.SName.NameString, t.Realm); err != nil {
+		return nil, none, err
+	}
+	if err := a.checkEtype(t.EncPart.EType, "the ticket"); err != nil {
+		return nil, none, err
+	}
+	plain, key, err := a.decrypt(t)
+	if err != nil {
+		return nil, none, err
+	}
+	var part messages.EncTicketPart
+	if err := part.Unmarshal(plain); err != nil {
+		return nil, none, fmt.Errorf("%w: ticket: %w", ErrMalformed, err)
+	}
+	if err := a.checkPart(t, &part); err != nil {
+		return nil, none, err
+	}
+	return &part, key, nil
+}
+
+// checkService compares whom a ticket is for, before anything is decrypted: an
+// account has one key for all its names. The name is the client's own writing,
+// since no ticket has it inside; whoever has a ticket for another name of the
+// account can write this one's.
+func (a *Acceptor) checkService(name []string, realm string) error {
+	full := strings.Join(name, "/")
+	ours := func(s string) bool { return strings.EqualFold(s, full) }
+	switch {
+	case !slices.Contains(a.Keytab.Realms(), realm):
+		return fmt.Errorf("%w: it is for %.300q of realm %.300q, and the keytab has keys of %s", ErrService, full, realm, strings.Join(a.Keytab.Realms(), ", "))
+	case len(a.Services) > 0 && !slices.ContainsFunc(a.Services, ours),
+		len(a.Services) == 0 && (len(name) != 2 || !strings.EqualFold(name[0], "HTTP")):
+		return fmt.Errorf("%w: it is for %.300q", ErrService, full)
+	}
+	return nil
+}
+
+func (a *Acceptor) checkEtype(etype int32, of string) error {
+	switch etype {
+	case etypeAES128SHA1, etypeAES256SHA1, etypeAES128SHA2, etypeAES256SHA2:
+		return nil
+	case etypeRC4:
+		if a.AllowRC4 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s is of %s (%d)", ErrEtype, of, Etype(etype), etype)
+}
+
+// decrypt tries the keys of a ticket's enctype.
+func (a *Acceptor) decrypt(t *messages.Ticket) ([]byte, types.EncryptionKey, error) {
+	keys, known := a.Keytab.fitting(t.EncPart.EType, uint32(t.EncPart.KVNO))
+	for _, k := range keys {
+		if plain, err := openSafely(t.EncPart, k.value, usageTicket); err == nil {
+			return plain, k.value, nil
+		}
+	}
+	if !known {
+		return nil, types.EncryptionKey{}, fmt.Errorf("%w: version %d of %s", ErrNoKey, t.EncPart.KVNO, Etype(t.EncPart.EType))
+	}
+	return nil, types.EncryptionKey{}, fmt.Errorf("%w: no key of %s opens it", ErrForged, Etype(t.EncPart.EType))
+}
+
+// openSafely is open for a cipher of any length: the library cuts a checksum off
+// it unasked.
+func openSafely(sealed types.EncryptedData, key types.EncryptionKey, usage uint32) (plain []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			plain, err = nil, errors.New("too short")
+		}
+	}()
+	return open(sealed, key, usage)
+}
+
+// checkPart checks realm, flags and times of a ticket, RFC 4120 3.2.3.
+func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) error {
+	realms, now := a.Realms, a.now()
+	if len(realms) == 0 {
+		realms = a.Keytab.Realms()
+	}
+	starts := part.StartTime
+	if starts.IsZero() {
+		starts = part.AuthTime
+	}
+	switch {
+	case len(part.CName.NameString) == 0 || slices.Contains(part.CName.NameString, ""):
+		return fmt.Errorf("%w: a client without a name", ErrMalformed)
+	case !slices.Contains(realms, part.CRealm):
+		return fmt.Errorf("%w: %.300q", ErrRealm, part.CRealm)
+	case part.CRealm != t.Realm && len(part.Transited.Contents) > 0 && !flag(part.Flags.Bytes, flagTransitedChecked):
+		return fmt.Errorf("%w: nobody checked by which realms a client of %.300q came", ErrRealm, part.CRealm)
+	case flag(part.Flags.Bytes, flagInvalid):
+		return fmt.Errorf("%w: the KDC has not validated it", ErrExpired)
+	case now.Add(a.skew()).Before(starts):
+		return fmt.Errorf("%w: it begins at %s, and here it is %s", ErrExpired, stamp(starts), stamp(now))
+	case now.Add(-a.skew()).After(part.EndTime):
+		return fmt.Errorf("%w: it ended at %s, and here it is %s", ErrExpired, stamp(part.EndTime), stamp(now))
+	case len(part.Key.KeyValue) != keyLengths[part.Key.KeyType]:
+		return fmt.Errorf("%w: a session key of %d bytes", ErrMalformed, len(part.Key.KeyValue))
+	}
+	return a.checkEtype(part.Key.KeyType, "the session key")
+}
+
+// openAuthenticator checks that the client holds the session key, now.
+func (a *Acceptor) openAuthenticator(r *messages.APReq, part *messages.EncTicketPart) (*types.Authenticator, error) {
+	plain, err := openSafely(r.EncryptedAuthenticator, part.Key, usageAuthenticator)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the session key does not open the authenticator", ErrForged)
+	}
+	var sent types.Authenticator
+	if err := sent.Unmarshal(plain); err != nil {
+		return nil, fmt.Errorf("%w: authenticator: %w", ErrMalformed, err)
+	}
+	off := a.now().Sub(moment(&sent))
+	switch {
+	case sent.AVNO != 5:
+		return nil, fmt.Errorf("%w: authenticator version %d", ErrMalformed, sent.AVNO)
+	case sent.CRealm != part.CRealm || !sent.CName.Equal(part.CName):
+		return nil, fmt.Errorf("%w: the authenticator says %.300q, the ticket %.300q", ErrOtherClient,
+			strings.Join(sent.CName.NameString, "/")+"@"+sent.CRealm, strings.Join(part.CName.NameString, "/")+"@"+part.CRealm)
+	case off > a.skew() || off < -a.skew():
+		return nil, fmt.Errorf("%w: the client's clock says %s and ours %s, which is %s apart", ErrClock, stamp(moment(&sent)), stamp(a.now()), off.Abs().Round(time.Second))
+	}
+	return &sent, nil
+}
+
+// moment is when the client says it is.
+func moment(sent *types.Authenticator) time.Time {
+	return sent.CTime.Add(time.Duration(sent.Cusec) * time.Microsecond)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Flags of AP-REQs and tickets, RFC 4120 5.5.1 and 5.3.
+const (
+	optionUseSessionKey  = 1
+	optionMutual         = 2
+	flagInvalid          = 7
+	flagTransitedChecked = 12
+)
+
+// flag reads a bit of a KerberosFlags, RFC 4120 5.2.8.
+func flag(flags []byte, bit int) bool {
+	return bit/8 < len(flags) && flags[bit/8]&(0x80>>(bit%8)) != 0
+}
