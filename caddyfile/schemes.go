@@ -11,17 +11,12 @@ import (
 
 // schemes says of each scheme whether a verifier serves it.
 var schemes = map[string]func(verifier string) bool{
-	"basic": func(verifier string) bool {
-		password, _ := caddyldap.Serves(verifier)
-		return password
+	"basic": func(verifier string) bool { return caddyldap.Serves(verifier).Password },
+	"negotiate": func(verifier string) bool {
+		s := caddyldap.Serves(verifier)
+		return s.Ticket || s.NTLM
 	},
-	"negotiate": servesNTLM, // Kerberos is not built yet
-	"ntlm":      servesNTLM,
-}
-
-func servesNTLM(verifier string) bool {
-	_, ntlm := caddyldap.Serves(verifier)
-	return ntlm
+	"ntlm": func(verifier string) bool { return caddyldap.Serves(verifier).NTLM },
 }
 
 func readSchemes(a *handler, l line) error {
@@ -30,7 +25,7 @@ func readSchemes(a *handler, l line) error {
 			return errorAt(arg, "a comma in %s: separate schemes by spaces", short(arg.Text))
 		}
 		if isKerberos(arg.Text) {
-			return errorAt(arg, "unknown scheme %s in schemes: Kerberos comes under negotiate%s (known: %s)", arg.Text, keytabMissing(), strings.Join(slices.Sorted(maps.Keys(schemes)), ", "))
+			return errorAt(arg, "unknown scheme %s in schemes: Kerberos comes under negotiate, with verify keytab in the ldap block (known: %s)", arg.Text, strings.Join(slices.Sorted(maps.Keys(schemes)), ", "))
 		}
 		if _, known := schemes[arg.Text]; !known {
 			return unknown(arg, "scheme", "schemes", slices.Sorted(maps.Keys(schemes)))
@@ -47,14 +42,6 @@ func readSchemes(a *handler, l line) error {
 // isKerberos says of an unknown scheme that Kerberos is meant.
 func isKerberos(text string) bool {
 	return slices.ContainsFunc([]string{"kerberos", "krb5", "spnego", "gssapi"}, func(name string) bool { return strings.EqualFold(name, text) })
-}
-
-// keytabMissing says what Kerberos lacks.
-func keytabMissing() string {
-	if slices.Contains(unbuilt("verify"), "keytab") {
-		return ", and the verify keytab that it needs is not built yet; leave it out, and clients take ntlm"
-	}
-	return ""
 }
 
 // checkSchemes refuses a scheme that no verifier of the site's directories

@@ -3,14 +3,20 @@ package caddyfile
 import (
 	"encoding/json"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 )
+
+const keytabUsage = "verify keytab <file> [{ spn, realms, allow_rc4 }]"
 
 // verifierWords are the words after verify, each a module of ldap.verifiers.
 func verifierWords() words[directory] {
 	return words[directory]{
-		"bind":  {usage: "verify bind", parse: verifyPlain},
-		"relay": {usage: "verify relay", parse: verifyPlain},
+		"bind":   {usage: "verify bind", parse: verifyPlain},
+		"relay":  {usage: "verify relay", parse: verifyPlain},
+		"keytab": {usage: keytabUsage, least: 1, most: 1, block: true, parse: verifyKeytab},
 	}
 }
 
@@ -39,4 +45,33 @@ func verifyPlain(d *directory, l line) error {
 	}
 	d.VerifyRaw = append(d.VerifyRaw, raw)
 	return nil
+}
+
+func verifyKeytab(d *directory, l line) error {
+	k := &caddyldap.Keytab{File: l.args[0].Text}
+	if err := keytabWords().read(k, "verify keytab", l.block); err != nil {
+		return err
+	}
+	if err := k.CheckStatic(); err != nil {
+		return errorAt(l.word, "%w", err)
+	}
+	d.VerifyRaw = append(d.VerifyRaw, caddyconfig.JSONModuleObject(k, "verifier", "keytab", nil))
+	return nil
+}
+
+func keytabWords() words[caddyldap.Keytab] {
+	return words[caddyldap.Keytab]{
+		"spn": {usage: "spn HTTP/<host>…", least: 1, most: -1, many: true, parse: func(k *caddyldap.Keytab, l line) error {
+			k.SPN = append(k.SPN, l.texts()...)
+			return nil
+		}},
+		"realms": {usage: "realms <REALM>…", least: 1, most: -1, many: true, parse: func(k *caddyldap.Keytab, l line) error {
+			k.Realms = append(k.Realms, l.texts()...)
+			return nil
+		}},
+		"allow_rc4": {usage: "allow_rc4", parse: func(k *caddyldap.Keytab, _ line) error {
+			k.AllowRC4 = true
+			return nil
+		}},
+	}
 }

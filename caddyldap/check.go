@@ -96,8 +96,8 @@ func (d *Directory) checkVerifiers() error {
 		if err := json.Unmarshal(raw, &v); err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
-		if password, ntlm := Serves(v.Verifier); !password && !ntlm {
-			return fmt.Errorf("verify %s: no such verifier; known: bind, relay", v.Verifier)
+		if Serves(v.Verifier) == (Service{}) {
+			return fmt.Errorf("verify %s: no such verifier; known: bind, relay, keytab", v.Verifier)
 		}
 		if seen[v.Verifier] {
 			return fmt.Errorf("verify %s stands there twice; remove one", v.Verifier)

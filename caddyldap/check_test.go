@@ -99,9 +99,11 @@ func TestDNSFromDN(t *testing.T) {
 }
 
 func TestServes(t *testing.T) {
-	for verifier, want := range map[string][2]bool{"bind": {true, false}, "relay": {false, true}, "smb": {}, "": {}} {
-		if password, ntlm := Serves(verifier); password != want[0] || ntlm != want[1] {
-			t.Errorf("%q: got %v, %v, want %v", verifier, password, ntlm, want)
+	for name, want := range map[string]Service{
+		"bind": {Password: true}, "relay": {NTLM: true}, "keytab": {Ticket: true}, "netlogon": {}, "": {},
+	} {
+		if got := Serves(name); got != want {
+			t.Errorf("%q: got %v, want %v", name, got, want)
 		}
 	}
 }

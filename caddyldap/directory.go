@@ -97,6 +97,16 @@ func (d *Directory) PasswordVerifier() identity.PasswordVerifier {
 	return nil
 }
 
+// TicketVerifier is the first verifier that decides by Kerberos tickets, or nil.
+func (d *Directory) TicketVerifier() identity.TicketVerifier {
+	for _, v := range d.verifiers {
+		if t, ok := v.(identity.TicketVerifier); ok {
+			return t
+		}
+	}
+	return nil
+}
+
 // NTLMVerifier is the first verifier that decides by NTLM, or nil.
 func (d *Directory) NTLMVerifier() identity.NTLMVerifier {
 	for _, v := range d.verifiers {

@@ -9,8 +9,9 @@ import (
 // Namespace is where the verifiers are.
 const Namespace = "ldap.verifiers"
 
-// Verifier is a guest module of ldap.verifiers. It is an
-// identity.PasswordVerifier, an identity.NTLMVerifier, or both.
+// Verifier is a guest module of ldap.verifiers. It is at least one of an
+// identity.PasswordVerifier, an identity.NTLMVerifier and an
+// identity.TicketVerifier.
 type Verifier interface {
 	caddy.Module
 	// Attach gives the verifier the directory whose controllers it asks. It is
@@ -24,19 +25,24 @@ func DefaultVerifiers() []string { return []string{nameBind, nameRelay} }
 
 // The verifiers' names in the configuration.
 const (
-	nameBind  = "bind"
-	nameRelay = "relay"
+	nameBind   = "bind"
+	nameRelay  = "relay"
+	nameKeytab = "keytab"
 )
 
+// Service is what a verifier can decide.
+type Service struct{ Password, NTLM, Ticket bool }
+
 // Serves reports what a verifier, named as in the configuration, can decide:
-// passwords (Basic) and NTLM. Both are false for one that does not exist.
-func Serves(verifier string) (password, ntlm bool) {
+// nothing where it does not exist.
+func Serves(verifier string) (s Service) {
 	info, err := caddy.GetModule(Namespace + "." + verifier)
 	if err != nil {
-		return false, false
+		return s
 	}
 	module := info.New()
-	_, password = module.(identity.PasswordVerifier)
-	_, ntlm = module.(identity.NTLMVerifier)
-	return password, ntlm
+	_, s.Password = module.(identity.PasswordVerifier)
+	_, s.NTLM = module.(identity.NTLMVerifier)
+	_, s.Ticket = module.(identity.TicketVerifier)
+	return s
 }

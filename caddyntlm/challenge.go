@@ -40,6 +40,9 @@ func (v *visit) offer(s scheme) (line, why string) {
 		}
 		return `Basic realm="` + quote(v.realm()) + `", charset="UTF-8"`, ""
 	}
+	if s == schemeNegotiate && v.door.tickets != nil {
+		return s.word(), "" // a ticket is one request's, whatever the connection
+	}
 	switch v.barrier {
 	case identity.KindProxySeen:
 		return "", "NTLM needs a connection of the client's own, and this request came through a proxy."

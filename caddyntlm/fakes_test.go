@@ -94,6 +94,8 @@ func (d *fakeDirectory) NTLMVerifier() identity.NTLMVerifier {
 	return d
 }
 
+func (d *fakeDirectory) TicketVerifier() identity.TicketVerifier { return nil }
+
 func fakeSID(text string) identity.SID {
 	sum := uint32(1000)
 	for _, r := range text {

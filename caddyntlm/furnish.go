@@ -22,9 +22,11 @@ type directory interface {
 	identity.Directory
 	// Name is the NAME in the configuration.
 	Name() string
-	// PasswordVerifier and NTLMVerifier are nil where no verifier serves.
+	// PasswordVerifier, NTLMVerifier and TicketVerifier are nil where no verifier
+	// serves.
 	PasswordVerifier() identity.PasswordVerifier
 	NTLMVerifier() identity.NTLMVerifier
+	TicketVerifier() identity.TicketVerifier
 	// Purged is when all identities were purged: older ones are looked up again.
 	Purged() time.Time
 	// Accepts reports whether a typed name may be one of its accounts.
@@ -90,7 +92,8 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	h.warnPlain()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
-	if slices.Contains(h.offered, schemeNegotiate) {
+	h.sayTickets()
+	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil {
 		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
 	}
 	if len(directories) > 1 && h.ntlm != nil {
@@ -167,18 +170,19 @@ func (h *Handler) settleSchemes() error {
 	if len(h.offered) == 0 {
 		return fmt.Errorf("no verifier of %s serves any scheme", h.names())
 	}
-	if slices.Contains(h.offered, schemeNTLM) || slices.Contains(h.offered, schemeNegotiate) {
-		h.ntlm = h.ntlmDirectory()
-	}
+	h.settleNegotiate()
 	return nil
 }
 
 // served lists the schemes that some verifier serves well, in their order of
-// preference: what needs no password first. Negotiate with NTLM by relay is not
-// among them: its clients mostly ask for signing, which a relay over TLS cannot
-// give. Who names it gets it.
+// preference: what needs no password first. Negotiate with NTLM alone, by relay,
+// is not among them: its clients mostly ask for signing, which a relay over TLS
+// cannot give. Who names it gets it.
 func (h *Handler) served() []scheme {
 	var served []scheme
+	if h.ticketDirectory() != nil {
+		served = append(served, schemeNegotiate)
+	}
 	if h.ntlmDirectory() != nil {
 		served = append(served, schemeNTLM)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
 func init() {
@@ -64,7 +65,10 @@ type Handler struct {
 	OneToOne []string `json:"one_to_one,omitempty"`
 
 	directories []directory
-	ntlm        directory // serves NTLM, nil where it is not offered
+	ntlm        directory          // serves NTLM, nil where it is not offered
+	tickets     directory          // serves Kerberos, nil where it is not offered
+	seats       directory          // whose seat a connection has: of ntlm, else of tickets
+	mechanisms  []spnego.Mechanism // inside Negotiate
 	offered     []scheme
 	rule        *policy.Policy
 	scope       policy.Scope

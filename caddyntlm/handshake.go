@@ -17,8 +17,11 @@ type handshake struct {
 	acceptor *spnego.Acceptor      // of Negotiate, else nil
 	exchange identity.NTLMExchange // nil while Negotiate waits for the Type 1
 	place    *place
-	took     time.Duration // the first leg, for the metrics
-	known    bool          // somebody was logged in when it began
+	took     time.Duration      // the first leg, for the metrics
+	known    bool               // somebody was logged in when it began
+	proven   *identity.Identity // by a ticket, where the client owes a MIC alone
+	verifier string             // of proven
+	claimed  identity.Name
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool

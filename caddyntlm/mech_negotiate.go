@@ -13,23 +13,19 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
-// Negotiate over HTTP, RFC 4559, with NTLM inside: the handshake of the scheme
-// NTLM, in the same phases, with SPNEGO around each message. A client that would
-// rather have had Kerberos is told first that it is to be NTLM, which is one
-// round more.
-
-// mechanisms are what clients may choose from. No verifier tells the session key
-// of an NTLM log-in: with relay the controller alone has it.
-var mechanisms = []spnego.Mechanism{{OID: spnego.NTLMSSP, Keyless: true}}
+// Negotiate over HTTP, RFC 4559. A ticket is one round, see mech_ticket.go. NTLM
+// inside is the handshake of the scheme NTLM, in the same phases, with SPNEGO
+// around each message; a client that would rather have had what is not here is
+// told first what it is to be, which is one round more.
 
 var (
 	errNoNegotiate = errors.New("neither SPNEGO nor NTLM nor Kerberos")
 	errNotItsTurn  = errors.New("an NTLM message out of turn")
 )
 
-const hintNegotiate = "Kerberos is not built yet, and a client whose NTLM asks for signing, as that of Windows does under Negotiate, is answered 503: leave negotiate out of schemes unless yours ask for none."
+const hintNegotiate = "There is no verify keytab for Kerberos, and a client whose NTLM asks for signing, as that of Windows does under Negotiate, is answered 503: leave negotiate out of schemes unless yours ask for none."
 
-const hintKerberos = "This client offers Kerberos and no NTLM, and Kerberos is not built yet; let it use NTLM, or Basic over TLS."
+const hintKerberos = "This client offers Kerberos and no NTLM, and the directory has no verify keytab; write one, or let the client use NTLM, or Basic over TLS."
 
 func (v *visit) identifyNegotiate() error {
 	switch token := v.credential.message; spnego.KindOf(token) {
@@ -48,9 +44,12 @@ func (v *visit) identifyNegotiate() error {
 // openNegotiation answers a client's first token. Whoever was known on the
 // connection no longer is.
 func (v *visit) openNegotiation() error {
-	acceptor := spnego.NewAcceptor(mechanisms...)
+	acceptor := spnego.NewAcceptor(v.door.mechanisms...)
 	turn, err := acceptor.Step(v.credential.message)
 	v.credential.message = nil // a token for another mechanism is nobody's
+	if err == nil && turn.Need == spnego.Run && acceptor.Mechanism() == spnego.Kerberos {
+		return v.acceptTicket(acceptor, turn.Token)
+	}
 	if err == nil && turn.Need == spnego.Run {
 		err = v.unwrap(turn.Token, ntlm.TypeNegotiate)
 	}
@@ -85,6 +84,9 @@ func (v *visit) continueNegotiation() error {
 		due = ntlm.TypeNegotiate
 	}
 	turn, err := h.acceptor.Step(v.credential.message)
+	if err == nil && h.acceptor.Mechanism() == spnego.Kerberos {
+		return v.continueTicket(h, turn)
+	}
 	if err == nil {
 		err = v.unwrap(turn.Token, due)
 	}

@@ -95,7 +95,7 @@ func (v *visit) issue(acceptor *spnego.Acceptor, token []byte, known bool) error
 	if do, _ := v.step(eventIssued, held{handshake: h}); do != doKeep {
 		return identity.Fail(identity.KindState, errGone)
 	}
-	conn, key := v.seated, v.door.ntlm.Key()
+	conn, key := v.seated, v.door.seats.Key()
 	h.arm(v.door.limits.handshake, func() { conn.step(key, eventDeadline, held{handshake: h}) })
 	return reply
 }
@@ -147,7 +147,7 @@ func (v *visit) authenticate() error {
 func (v *visit) resume() (*handshake, error) {
 	do, waiting := v.step(eventAuthenticate, held{})
 	switch {
-	case do != doFinish && v.seated.expired(v.door.ntlm.Key()):
+	case do != doFinish && v.seated.expired(v.door.seats.Key()):
 		return nil, identity.Fail(identity.KindHandshakeTimeout, nil)
 	case do != doFinish:
 		return nil, identity.Fail(identity.KindState, nil)

@@ -187,7 +187,7 @@ func verifierName(verifier any) string {
 func (m *meter) lane(v *visit) *lane {
 	from := v.from
 	if from == nil && (v.scheme == schemeNTLM || v.scheme == schemeNegotiate) {
-		from = v.door.ntlm
+		from = v.door.seats
 	}
 	for i := range m.lanes {
 		if l := &m.lanes[i]; l.from == from && l.scheme == v.scheme {

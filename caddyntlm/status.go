@@ -52,6 +52,13 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindEmptyPassword:  wrong,
 	identity.KindBadName:        suspicious,
 
+	identity.KindReplay:        suspicious,
+	identity.KindSkew:          wrong,
+	identity.KindTicketExpired: wrong,
+	identity.KindEtype:         wrong,
+	identity.KindService:       wrong,
+	identity.KindPAC:           suspicious,
+
 	identity.KindBadCredentials:  wrong,
 	identity.KindGuestMapped:     suspicious,
 	identity.KindMismatch:        suspicious,
@@ -68,6 +75,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindNotFound:        wrong,
 
 	identity.KindDenied:     forbidden,
+	identity.KindRealm:      forbidden,
 	identity.KindNoIdentity: internal,
 
 	identity.KindUnavailable:      unavailable,
@@ -83,6 +91,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindCannotRefresh:    logIn,
 	identity.KindTooManyPending:   unavailable,
 	identity.KindHandshakeTimeout: wrong,
+	identity.KindKeytab:           broken,
 }
 
 // outcomeOf looks a kind up. A kind that the table does not know is an internal

@@ -74,7 +74,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
 	case v.conn == nil || !r.ProtoAtLeast(1, 1):
 		v.barrier = identity.KindNotPersistent
 	default:
-		if h.ntlm != nil {
+		if h.seats != nil {
 			v.seated = v.conn
 		}
 		if r.Close {
@@ -139,7 +139,7 @@ func (v *visit) identifyKnown() error {
 	if do != doIdentify {
 		return identity.Fail(identity.KindNoCredentials, nil)
 	}
-	v.id, v.from, v.scheme = known.id, v.door.ntlm, known.scheme
+	v.id, v.from, v.scheme = known.id, v.door.seats, known.scheme
 	return v.keepCurrent()
 }
 
@@ -183,11 +183,11 @@ func (v *visit) decide(rule *policy.Policy) error {
 	return nil
 }
 
-// step moves the seat of the directory that serves NTLM.
+// step moves the seat of the directory that serves handshakes.
 func (v *visit) step(e event, brought held) (action, held) {
 	key := ""
-	if v.door.ntlm != nil {
-		key = v.door.ntlm.Key()
+	if v.door.seats != nil {
+		key = v.door.seats.Key()
 	}
 	return v.seated.step(key, e, brought)
 }

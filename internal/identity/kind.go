@@ -32,6 +32,13 @@ const (
 	KindEmptyPassword  // an empty or blank password: LDAP would answer "success"
 	KindBadName        // a name no directory can hold: NUL, control characters, too long
 
+	KindReplay        // a ticket's request that was accepted before
+	KindSkew          // the client's clock and ours differ too much
+	KindTicketExpired // a ticket that is not valid now
+	KindEtype         // a ticket of an enctype that is refused
+	KindService       // a ticket for another service
+	KindPAC           // a PAC that nobody vouches for
+
 	// What the controller says about the account.
 
 	KindBadCredentials  // wrong password or unknown user: no controller tells which
@@ -52,6 +59,7 @@ const (
 	// The user is known and may not.
 
 	KindDenied     // no rule allows it
+	KindRealm      // a ticket proves somebody of a realm that is not accepted
 	KindNoIdentity // require was reached without an identity: a configuration mistake
 
 	// Technical failures: nobody's password is to blame.
@@ -69,6 +77,7 @@ const (
 	KindCannotRefresh    // nothing can look the identity up again
 	KindTooManyPending   // too many half-open handshakes
 	KindHandshakeTimeout // the client took too long between Type 1 and Type 3
+	KindKeytab           // the keytab cannot be read, or lacks the ticket's key
 	kindEnd
 )
 
@@ -117,6 +126,14 @@ var kindNames = [kindEnd]string{
 	KindCannotRefresh:    "cannot_refresh",
 	KindTooManyPending:   "too_many_pending",
 	KindHandshakeTimeout: "handshake_timeout",
+	KindReplay:           "replay",
+	KindSkew:             "skew",
+	KindTicketExpired:    "ticket_expired",
+	KindEtype:            "etype",
+	KindService:          "sname",
+	KindPAC:              "pac",
+	KindRealm:            "realm",
+	KindKeytab:           "keytab",
 }
 
 // String is the word for the log's reason field.

@@ -4,7 +4,7 @@ import "context"
 
 // The seam between the door and the records office. The door holds these
 // interfaces from the moment the configuration is loaded and never learns which
-// verifier stands behind one. A TicketVerifier joins them with Kerberos.
+// verifier stands behind one.
 
 // PasswordVerifier decides by name and password.
 type PasswordVerifier interface {
@@ -30,6 +30,26 @@ type NTLMExchange interface {
 	// Close gives up and frees what the exchange holds. It may be called at
 	// any time, from any goroutine, and more than once.
 	Close() error
+}
+
+// TicketVerifier decides by a Kerberos ticket, and asks nobody for it.
+type TicketVerifier interface {
+	// VerifyTicket takes a GSS-API token with an AP-REQ, RFC 4121 4.1, and the
+	// channel bindings of the client's TLS connection (as for StartNTLM). Its
+	// errors are *Error.
+	VerifyTicket(ctx context.Context, token, binding []byte) (*Principal, TicketContext, error)
+}
+
+// TicketContext is what a ticket has established, RFC 4121.
+type TicketContext interface {
+	// Reply is the GSS-API token with the AP-REP for the client; nil where it
+	// asked for none.
+	Reply() []byte
+	// Signs reports whether GetMIC and VerifyMIC work.
+	Signs() bool
+	// GetMIC signs a message to the client, VerifyMIC checks one of its.
+	GetMIC(message []byte) ([]byte, error)
+	VerifyMIC(message, mic []byte) error
 }
 
 // Directory knows accounts and groups.

@@ -41,13 +41,13 @@ func TestAccept(t *testing.T) {
 			t.Errorf("%s: got binding %v, PAC %q", Etype(etype), ticket.Binding, ticket.PAC)
 		}
 		client := &Initiation{key: f.part.Key, sent: f.sent}
-		if err := client.Finish(context.Reply); err != nil {
+		if err := client.Finish(context.Reply()); err != nil {
 			t.Errorf("%s: the client refuses the answer: %v", Etype(etype), err)
 		}
 		f.options = []byte{0, 0, 0, 0}
 		f.sent.Cusec++
-		if _, context, err := a.Accept(f.token(t)); err != nil || context.Reply != nil {
-			t.Errorf("%s, not mutual: got %v and an answer of %d bytes", Etype(etype), err, len(context.Reply))
+		if _, context, err := a.Accept(f.token(t)); err != nil || context.Reply() != nil {
+			t.Errorf("%s, not mutual: got %v and an answer of %d bytes", Etype(etype), err, len(context.Reply()))
 		}
 	}
 }

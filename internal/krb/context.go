@@ -16,10 +16,7 @@ import (
 // Context is the security context of an accepted request, from the service's
 // side. It signs and checks the mechListMIC of a negotiation, RFC 4121 4.2.6.1.
 type Context struct {
-	// Reply is the GSS-API token with the AP-REP; nil where the client asked for
-	// no proof that the service is the right one.
-	Reply []byte
-
+	answer []byte
 	key    types.EncryptionKey // the client's subkey, or the session key
 	number uint64              // of our next message
 }
@@ -42,13 +39,13 @@ func newContext(request *messages.APReq, part *messages.EncTicketPart, sent *typ
 		return c, nil
 	}
 	var err error
-	c.Reply, err = c.reply(part, sent)
+	c.answer, err = c.apRep(part, sent)
 	return c, err
 }
 
-// reply makes the AP-REP, which shows the client its own time: only who holds the
+// apRep makes the AP-REP, which shows the client its own time: only who holds the
 // service's key could read it, RFC 4120 3.2.4.
-func (c *Context) reply(part *messages.EncTicketPart, sent *types.Authenticator) ([]byte, error) {
+func (c *Context) apRep(part *messages.EncTicketPart, sent *types.Authenticator) ([]byte, error) {
 	var octets [4]byte
 	_, _ = rand.Read(octets[:])                                         // never fails: crypto/rand ends the program instead
 	c.number = uint64(binary.BigEndian.Uint32(octets[:]) & (1<<30 - 1)) // below 2^30: some peers read it signed
@@ -74,9 +71,13 @@ const (
 	micHeader         = 16
 )
 
-// Keyless reports that messages cannot be signed: with RC4 they have another
-// form, RFC 4757 7.2, which is not built.
-func (c *Context) Keyless() bool { return c.key.KeyType == etypeRC4 }
+// Signs reports whether messages can be signed. With RC4 they have another form,
+// RFC 4757 7.2, which is not built.
+func (c *Context) Signs() bool { return c.key.KeyType != etypeRC4 }
+
+// Reply is the GSS-API token with the AP-REP; nil where the client asked for no
+// proof that the service is the right one.
+func (c *Context) Reply() []byte { return c.answer }
 
 // GetMIC signs a message to the client.
 func (c *Context) GetMIC(message []byte) ([]byte, error) {

@@ -1,0 +1,69 @@
+package caddyntlm
+
+import (
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
+)
+
+// What Negotiate may choose from, settled when the configuration loads.
+
+// ticketDirectory is the first directory that verifies tickets, or nil.
+func (h *Handler) ticketDirectory() directory {
+	for _, d := range h.directories {
+		if d.TicketVerifier() != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// settleNegotiate finds who serves what of the offered schemes. NTLM inside
+// Negotiate is offered beside Kerberos only where the schemes are written down:
+// no verifier tells the session key of an NTLM log-in, and most clients under
+// Negotiate ask for one.
+func (h *Handler) settleNegotiate() {
+	negotiates := slices.Contains(h.offered, schemeNegotiate)
+	if negotiates {
+		h.tickets = h.ticketDirectory()
+	}
+	if slices.Contains(h.offered, schemeNTLM) || negotiates {
+		h.ntlm = h.ntlmDirectory()
+	}
+	if h.tickets != nil {
+		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.Kerberos})
+	}
+	if negotiates && h.ntlm != nil && (len(h.Schemes) > 0 || h.tickets == nil) {
+		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.NTLMSSP, Keyless: true})
+	}
+	if h.ntlm != nil && !slices.Contains(h.offered, schemeNTLM) && !slices.ContainsFunc(h.mechanisms, isNTLM) {
+		h.ntlm = nil
+	}
+	h.seats = h.ntlm
+	if h.seats == nil {
+		h.seats = h.tickets
+	}
+}
+
+func isNTLM(m spnego.Mechanism) bool { return m.OID == spnego.NTLMSSP }
+
+// maxTicketHeader is the server's limit of a request's headers where tickets
+// come: with many groups they have 48 KB, 64 KB in base64, beside other headers.
+const maxTicketHeader = 128 << 10
+
+// sayTickets lets long tickets in, and says so.
+func (h *Handler) sayTickets() {
+	if h.tickets == nil {
+		return
+	}
+	if h.server.MaxHeaderBytes < maxTicketHeader {
+		h.server.MaxHeaderBytes = maxTicketHeader
+		h.log.Info("request headers may be 128 KiB long, for Kerberos tickets of people in many groups")
+	}
+	if h.ntlm != nil && h.ntlm.Key() != h.tickets.Key() {
+		h.log.Info("tickets and NTLM are of two directories: who comes by ticket sends one with each request",
+			zap.String("tickets", h.tickets.Name()), zap.String("ntlm", h.ntlm.Name()))
+	}
+}

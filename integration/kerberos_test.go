@@ -1,0 +1,84 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
+)
+
+// ticketsOf has MIT's kinit get somebody's tickets by their password, and gives
+// the environment that has them. enctype is one alone, or "" for what the domain
+// gives.
+func ticketsOf(t *testing.T, sam, enctype string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	conf := domain.KRB5Config()
+	if enctype != "" {
+		text, err := os.ReadFile(conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf = filepath.Join(dir, "krb5.conf")
+		narrow := strings.Replace(string(text), "[libdefaults]", "[libdefaults]\n\tdefault_tgs_enctypes = "+enctype+"\n\tdefault_tkt_enctypes = "+enctype+"\n\tpermitted_enctypes = "+enctype+"\n\tallow_weak_crypto = true", 1)
+		if err := os.WriteFile(conf, []byte(narrow), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := append(os.Environ(), "KRB5_CONFIG="+conf, "KRB5CCNAME=FILE:"+filepath.Join(dir, "cache"))
+	kinit := exec.Command("kinit", sam+"@"+domain.Realm)
+	kinit.Env, kinit.Stdin = env, strings.NewReader(lab.Account(sam).Password+"\n")
+	if out, err := kinit.CombinedOutput(); err != nil {
+		t.Fatalf("kinit: %v\n%s", err, out)
+	}
+	return env
+}
+
+// curlWith is curl with tickets. It gives what curl says on the way, too.
+func curlWith(t *testing.T, env []string, args ...string) (status int, body, trace string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "body")
+	c := exec.Command("curl", append([]string{"-sv", "-k", "--max-time", "20", "--negotiate", "-u", ":", "-o", path, "-w", "%{http_code}"}, args...)...)
+	c.Env = env
+	var said strings.Builder
+	c.Stderr = &said
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("curl %v: %v\n%s", args, err, said.String())
+	}
+	status, _ = strconv.Atoi(string(out))
+	return status, read(t, path), said.String()
+}
+
+// kerberosWords are a directory's words for tickets and for looking people up.
+func kerberosWords(more ...string) string {
+	return strings.Join(append([]string{"verify keytab " + domain.HTTPKeytab(), "verify relay", "verify bind", `service_account EXAMPLE\svc-web ` + lab.Account("svc-web").Password}, more...), "\n")
+}
+
+// TestCurlGetsInByTicket: over HTTP and HTTPS, HTTP/1.1 and HTTP/2, with AES of
+// both lengths: who it is says the domain, and the server proves itself.
+func TestCurlGetsInByTicket(t *testing.T) {
+	s := start(t, siteConfig{LDAP: kerberosWords(), Body: whoami})
+	for _, enctype := range []string{"", "aes256-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96"} {
+		env := ticketsOf(t, "alice", enctype)
+		want := who(t, "alice", "negotiate", "keytab")
+		for name, args := range map[string][]string{
+			"HTTP": {strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1) + "/"}, "HTTPS, HTTP/1.1": {"--http1.1", s.HTTPS + "/"}, "HTTPS, HTTP/2": {"--http2", s.HTTPS + "/"},
+		} {
+			t.Run(fmt.Sprint(enctype, " ", name), func(t *testing.T) {
+				status, body, trace := curlWith(t, env, args...)
+				if status != 200 || body != want {
+					t.Errorf("got %d %s, reason %s, want %s", status, body, s.reason(t), want)
+				}
+				if !strings.Contains(strings.ToLower(trace), "< www-authenticate: negotiate oyg") { // a NegTokenResp
+					t.Errorf("no answer that proves the server\n%s", trace)
+				}
+			})
+		}
+	}
+}
