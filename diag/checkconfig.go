@@ -86,7 +86,7 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 func (c *configCheck) directory(outside context.Context, title, name string, d *caddyldap.Directory) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: outside}) // which has the app's metrics
 	defer cancel()
-	fmt.Fprintln(c.out, title)
+	say(c.out, "%s\n", title)
 	app := &caddyldap.App{Log: zap.NewNop()} // what it would log is told here
 	defer func() { _ = app.Cleanup() }()
 	if name != "" {
@@ -102,7 +102,7 @@ func (c *configCheck) directory(outside context.Context, title, name string, d *
 	}
 	c.opened = append(c.opened, d)
 	d.Examine(ctx, func(server string) {
-		fmt.Fprintf(c.out, "  %s\n", cmp.Or(server, "all of it"))
+		say(c.out, "  %s\n", cmp.Or(server, "all of it"))
 	}, c.tell)
 	c.lookForGroups(ctx, d)
 }
@@ -116,9 +116,9 @@ func (c *configCheck) tell(o caddyldap.Observation) {
 	if o.Level == caddyldap.Faulty {
 		c.faults++
 	}
-	fmt.Fprintf(c.out, "    %-7s  %-8s %s\n", levels[o.Level], o.About, o.Text)
+	say(c.out, "    %-7s  %-8s %s\n", levels[o.Level], o.About, o.Text)
 	if o.Hint != "" {
-		fmt.Fprintf(c.out, "    %-7s  %-8s hint: %s\n", "", "", o.Hint)
+		say(c.out, "    %-7s  %-8s hint: %s\n", "", "", o.Hint)
 	}
 }
 

@@ -79,7 +79,7 @@ func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, 
 		return err
 	}
 	if c.verbose {
-		fmt.Fprintf(out, "\n%s\n", page.body)
+		fmt.Fprintf(out, "\n%s\n", plain(page.body, "\n\t"))
 	}
 	return nil
 }

@@ -42,9 +42,9 @@ type judgement struct {
 func (g *judgement) run(s *site, method string, target *url.URL) error {
 	g.journey = newJourney(g.ctx, s.server, strings.ToUpper(method), target)
 	g.journey.meet, g.journey.member = g.meet, g.member
-	g.journey.assume = func(what string) { fmt.Fprintf(g.out, "assumed: %s\n", what) }
+	g.journey.assume = func(what string) { say(g.out, "assumed: %s\n", what) }
 	g.journey.presumed = func(matchers string) { g.presumed = matchers }
-	fmt.Fprintf(g.out, "%s %s, as the server %s answers it\n", g.journey.request.Method, shown(target), s.name)
+	say(g.out, "%s %s, as the server %s answers it\n", g.journey.request.Method, shown(target), s.name)
 	if _, err := g.journey.walk(s.server.Routes); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (g *judgement) run(s *site, method string, target *url.URL) error {
 	case g.id == nil:
 		fmt.Fprintln(g.out, "200: let in by a bypass, without an identity")
 	default:
-		fmt.Fprintf(g.out, "200: %s is let in\n", g.id.Logon())
+		say(g.out, "200: %s is let in\n", g.id.Logon())
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (g *judgement) door(raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(g.out, "windows_auth %s\n", namesOf(directories))
+	say(g.out, "windows_auth %s\n", namesOf(directories))
 	if bypassed, err := g.bypass(&h); err != nil || bypassed {
 		g.waived, g.id = bypassed, nil
 		return err
@@ -185,7 +185,7 @@ func (g *judgement) identify(directories []*caddyldap.Directory) error {
 	if g.loggedIn {
 		how = "has logged in"
 	}
-	fmt.Fprintf(g.out, "  user      %s of %s, %s, %s\n", g.id.Logon(), g.from.Name(), g.id.Server, how)
+	say(g.out, "  user      %s of %s, %s, %s\n", g.id.Logon(), g.from.Name(), g.id.Server, how)
 	return nil
 }
 

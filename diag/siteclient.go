@@ -85,7 +85,7 @@ func (c *siteClient) ask(ctx context.Context, credential string) (*answer, error
 	}, nil
 }
 
-func (c *siteClient) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
+func (c *siteClient) say(format string, args ...any) { say(c.out, format+"\n", args...) }
 
 // offer asks without a credential, and gives the challenges; nil where the site
 // asks for none.
