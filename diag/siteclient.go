@@ -96,6 +96,9 @@ func (c *siteClient) offer(ctx context.Context) (*answer, error) {
 	}
 	if a.code != http.StatusUnauthorized {
 		c.say("leg 1, no credential: %s, no log-in is asked for", a.status)
+		if to := a.header.Get("Location"); to != "" && a.code >= 300 && a.code < 400 {
+			return nil, &advice{fmt.Errorf("%s sends its visitors on to %s before any log-in, and this does not follow", c.target.Host, to), "look whether that is the site that is meant, and check-site its URL"}
+		}
 		if a.code < 400 {
 			return nil, nil
 		}
