@@ -27,6 +27,8 @@ type configCheck struct {
 	groups map[policy.NamedGroup]caddyldap.Presence // what rules name
 	asked  int                                      // directories that know
 	opened []*caddyldap.Directory
+
+	refusals caddyldap.Refusals
 }
 
 func checkConfigCommand() *cobra.Command {
@@ -65,7 +67,7 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	c.groups = make(map[policy.NamedGroup]caddyldap.Presence)
+	c.groups, c.refusals = make(map[policy.NamedGroup]caddyldap.Presence), make(caddyldap.Refusals)
 	for _, rule := range rules {
 		for _, group := range rule.Groups() {
 			c.groups[group] = caddyldap.GroupAbsent
@@ -101,7 +103,7 @@ func (c *configCheck) directory(outside context.Context, title, name string, d *
 		return
 	}
 	c.opened = append(c.opened, d)
-	d.Examine(ctx, func(server string) {
+	d.Examine(ctx, c.refusals, func(server string) {
 		say(c.out, "  %s\n", cmp.Or(server, "all of it"))
 	}, c.tell)
 	c.lookForGroups(ctx, d)
@@ -125,7 +127,7 @@ func (c *configCheck) tell(o caddyldap.Observation) {
 // lookForGroups asks a directory for the groups that rules name. A rule does not
 // say whose group it means, so one that any directory has is there.
 func (c *configCheck) lookForGroups(ctx context.Context, d *caddyldap.Directory) {
-	if len(c.groups) == 0 || !d.HasServiceAccount() {
+	if len(c.groups) == 0 || !d.HasServiceAccount() || c.refusals.Of(d) != nil {
 		return
 	}
 	var names []policy.NamedGroup
@@ -164,8 +166,15 @@ func (c *configCheck) rules(rules []policy.Rule, directories int) {
 		c.absentGroups()
 	}
 	if c.faults == faults {
-		c.tell(caddyldap.Observation{About: "require", Text: fmt.Sprintf("%d rules can be decided", len(rules))})
+		c.tell(caddyldap.Observation{About: "require", Text: counted(len(rules), "rule") + " can be decided"})
 	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "one " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (c *configCheck) absentGroups() {
