@@ -67,7 +67,7 @@ func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, 
 		name = identity.Name{Domain: c.domain, User: c.user}
 	}
 	if name.Domain == "" && !c.insecure && inTheClear(target) {
-		return &advice{fmt.Errorf("Basic would send the password to %s in the clear, for everybody on the way to read", target.Host), "write https://…; --domain tries NTLM; --insecure sends it all the same"}
+		return &advice{fmt.Errorf("the password would go to %s in the clear, by Basic, for everybody on the way to read", target.Host), "write https://…; --domain tries NTLM; --insecure sends it all the same"}
 	}
 	secret, err := c.read(in, prompt)
 	if err != nil {
