@@ -116,6 +116,7 @@ func (c *siteClient) basic(ctx context.Context, offer *answer, name identity.Nam
 		return nil, &advice{errors.New("the site does not offer Basic"), "it does so over HTTPS, or where insecure_basic stands; with --domain NTLM is tried"}
 	}
 	pair := name.String() + ":" + secret.Reveal()
+	c.http.CloseIdleConnections() // over one that ends the transport would send the password again, and a wrong one would count twice
 	a, err := c.ask(ctx, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	if err != nil {
 		return nil, err
