@@ -80,7 +80,7 @@ func (c *userCheck) run(ctx context.Context, in io.Reader, out, prompt io.Writer
 	}
 	seen, err := c.logIn(ctx, d, name, secret, rule.Groups())
 	if seen == nil {
-		return c.explain(name, err)
+		return c.explain(name, d.Doubted(ctx, err))
 	}
 	say(out, "User %s was authenticated.\n", seen.id.Logon())
 	if err != nil {
