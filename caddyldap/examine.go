@@ -36,18 +36,35 @@ type examination struct {
 	servers   []*server // those that there were at the beginning
 	tell      func(Observation)
 
-	refused error                // of the service account: it is not tried again
-	relay   map[*server]Level    // what became of NTLM there
-	usable  map[*server]bool     // connection and rootDSE are well
-	told    map[Observation]bool // what is the same at each server
+	refusals Refusals             // of service accounts: they are not tried again
+	relay    map[*server]Level    // what became of NTLM there
+	usable   map[*server]bool     // connection and rootDSE are well
+	told     map[Observation]bool // what is the same at each server
+}
+
+// Refusals are the service accounts that a server refused, and why: by name, and
+// by where the secret comes from. Each try counts towards their lockout, so that
+// directories that share an account share its refusal.
+type Refusals map[[2]string]error
+
+// Of is why the service account of a directory was refused, or nil.
+func (r Refusals) Of(d *Directory) error { return r[d.serviceKey()] }
+
+// serviceKey tells service accounts apart.
+func (d *Directory) serviceKey() [2]string {
+	if d.ServiceAccount == nil {
+		return [2]string{}
+	}
+	return [2]string{identity.Fold(d.ServiceAccount.Name + "\n" + d.ServiceAccount.Principal), d.ServiceAccount.Secret + "\n" + d.ServiceAccount.Keytab + "\n" + d.ServiceAccount.CCache}
 }
 
 // Examine looks at what log-ins will need, for the doctor. begin is told of each
 // server before its observations, and of the directory itself by an empty text.
-// It writes nothing, and sends no password but the service account's own.
-func (d *Directory) Examine(ctx context.Context, begin func(server string), tell func(Observation)) {
+// It writes nothing, and sends no password but the service account's own: that none
+// that is in refusals, and notes there what is refused.
+func (d *Directory) Examine(ctx context.Context, refusals Refusals, begin func(server string), tell func(Observation)) {
 	x := &examination{
-		directory: d, tell: tell, told: make(map[Observation]bool),
+		directory: d, tell: tell, refusals: refusals, told: make(map[Observation]bool),
 		relay: make(map[*server]Level), usable: make(map[*server]bool),
 	}
 	missing := d.testDiscovery(ctx)

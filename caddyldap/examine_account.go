@@ -19,7 +19,7 @@ func (x *examination) account(ctx context.Context, s *server, root rootDSE) {
 		x.once(Observation{Unclear, "service", "no service_account: base DNs, rights and NTLM are tried by the first user", "caddy windows-auth check-user tries them with a user's password"})
 		return
 	}
-	if x.refused != nil {
+	if x.refusals.Of(d) != nil {
 		x.unclear("service", "not tried here: the account was refused, and each try counts towards its lockout", "")
 		return
 	}
@@ -60,7 +60,7 @@ func (x *examination) bind(ctx context.Context, s *server) (*conn, identity.Secr
 	d := x.directory
 	secret, err := d.service.account.evidence()
 	if err != nil {
-		x.refused = err
+		x.refusals[d.serviceKey()] = err
 		return nil, secret, identity.Fail(identity.KindServiceAccount, err)
 	}
 	c, err := d.connect(ctx, s)
@@ -70,7 +70,7 @@ func (x *examination) bind(ctx context.Context, s *server) (*conn, identity.Secr
 	if err := d.service.account.bind(ctx, c, secret); err != nil {
 		c.close()
 		if !unanswered(err) {
-			x.refused = err
+			x.refusals[d.serviceKey()] = err
 		}
 		return nil, secret, x.serviceError(err)
 	}

@@ -3,6 +3,7 @@ package caddyldap
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -42,6 +43,32 @@ func (d *Directory) lookup(ctx context.Context, c *conn, root rootDSE, name iden
 		return nil, err
 	}
 	return d.identify(ctx, c, root, person{entry: entry, sid: sid}, "lookup")
+}
+
+// Doubted adds to an error about an account what the server shows against the
+// configuration: a base DN or a domain of somewhere else makes every name wrong. It
+// is for the doctor.
+func (d *Directory) Doubted(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*identity.Error](err)
+	if !ok || !e.Kind.AboutAccount() {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	for _, s := range d.servers.all() {
+		root, lost := d.look(ctx, s)
+		if lost != nil {
+			continue
+		}
+		doubt, ok := errors.AsType[*identity.Error](d.testRoot(s, root))
+		if !ok {
+			return err
+		}
+		told := *e
+		told.Err, told.Hint = fmt.Errorf("%w, and %w", e.Err, doubt.Err), doubt.Hint
+		return &told
+	}
+	return err
 }
 
 // lookFor looks something up for the doctor: on the connection of whoever has just

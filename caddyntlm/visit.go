@@ -153,6 +153,10 @@ func (v *visit) checkName() error {
 	if v.name = v.door.nameOf(v.id); v.name != "" {
 		return nil
 	}
+	return nameless()
+}
+
+func nameless() error {
 	return &identity.Error{
 		Kind: identity.KindInternal,
 		Hint: "Choose another username format for this site, or give the account the attribute.",

@@ -27,6 +27,8 @@ type configCheck struct {
 	groups map[policy.NamedGroup]caddyldap.Presence // what rules name
 	asked  int                                      // directories that know
 	opened []*caddyldap.Directory
+
+	refusals caddyldap.Refusals
 }
 
 func checkConfigCommand() *cobra.Command {
@@ -65,7 +67,7 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	c.groups = make(map[policy.NamedGroup]caddyldap.Presence)
+	c.groups, c.refusals = make(map[policy.NamedGroup]caddyldap.Presence), make(caddyldap.Refusals)
 	for _, rule := range rules {
 		for _, group := range rule.Groups() {
 			c.groups[group] = caddyldap.GroupAbsent
@@ -86,7 +88,7 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 func (c *configCheck) directory(outside context.Context, title, name string, d *caddyldap.Directory) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: outside}) // which has the app's metrics
 	defer cancel()
-	fmt.Fprintln(c.out, title)
+	say(c.out, "%s\n", title)
 	app := &caddyldap.App{Log: zap.NewNop()} // what it would log is told here
 	defer func() { _ = app.Cleanup() }()
 	if name != "" {
@@ -101,8 +103,8 @@ func (c *configCheck) directory(outside context.Context, title, name string, d *
 		return
 	}
 	c.opened = append(c.opened, d)
-	d.Examine(ctx, func(server string) {
-		fmt.Fprintf(c.out, "  %s\n", cmp.Or(server, "all of it"))
+	d.Examine(ctx, c.refusals, func(server string) {
+		say(c.out, "  %s\n", cmp.Or(server, "all of it"))
 	}, c.tell)
 	c.lookForGroups(ctx, d)
 }
@@ -116,16 +118,16 @@ func (c *configCheck) tell(o caddyldap.Observation) {
 	if o.Level == caddyldap.Faulty {
 		c.faults++
 	}
-	fmt.Fprintf(c.out, "    %-7s  %-8s %s\n", levels[o.Level], o.About, o.Text)
+	say(c.out, "    %-7s  %-8s %s\n", levels[o.Level], o.About, o.Text)
 	if o.Hint != "" {
-		fmt.Fprintf(c.out, "    %-7s  %-8s hint: %s\n", "", "", o.Hint)
+		say(c.out, "    %-7s  %-8s hint: %s\n", "", "", o.Hint)
 	}
 }
 
 // lookForGroups asks a directory for the groups that rules name. A rule does not
 // say whose group it means, so one that any directory has is there.
 func (c *configCheck) lookForGroups(ctx context.Context, d *caddyldap.Directory) {
-	if len(c.groups) == 0 || !d.HasServiceAccount() {
+	if len(c.groups) == 0 || !d.HasServiceAccount() || c.refusals.Of(d) != nil {
 		return
 	}
 	var names []policy.NamedGroup
@@ -164,8 +166,15 @@ func (c *configCheck) rules(rules []policy.Rule, directories int) {
 		c.absentGroups()
 	}
 	if c.faults == faults {
-		c.tell(caddyldap.Observation{About: "require", Text: fmt.Sprintf("%d rules can be decided", len(rules))})
+		c.tell(caddyldap.Observation{About: "require", Text: counted(len(rules), "rule") + " can be decided"})
 	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "one " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (c *configCheck) absentGroups() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -41,15 +42,15 @@ func checkSiteCommand() *cobra.Command {
 	flags.StringVarP(&check.user, "user", "u", "", "log-in name; without one only the offer is shown")
 	flags.StringVarP(&check.domain, "domain", "d", "", "NetBIOS domain of the user, and NTLM instead of Basic")
 	flags.StringVar(&check.ca, "ca", "", "PEM file of the authorities to believe")
-	flags.BoolVarP(&check.insecure, "insecure", "k", false, "believe any certificate")
+	flags.BoolVarP(&check.insecure, "insecure", "k", false, "believe any certificate, and send Basic without TLS")
 	flags.BoolVarP(&check.verbose, "verbose", "v", false, "show the page")
 	return cmd
 }
 
 func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, prompt io.Writer) error {
-	target, err := url.Parse(address)
-	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
-		return &advice{fmt.Errorf("%q is no URL of a site", address), "write http://… or https://…"}
+	target, err := siteURL(address)
+	if err != nil {
+		return err
 	}
 	client, err := c.client()
 	if err != nil {
@@ -61,13 +62,16 @@ func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, 
 	if err != nil || offer == nil || c.user == "" {
 		return err
 	}
-	secret, err := c.read(in, prompt)
-	if err != nil {
-		return err
-	}
 	name := identity.ParseName(c.user)
 	if c.domain != "" {
 		name = identity.Name{Domain: c.domain, User: c.user}
+	}
+	if name.Domain == "" && !c.insecure && inTheClear(target) {
+		return &advice{fmt.Errorf("the password would go to %s in the clear, by Basic, for everybody on the way to read", target.Host), "write https://…; --domain tries NTLM; --insecure sends it all the same"}
+	}
+	secret, err := c.read(in, prompt)
+	if err != nil {
+		return err
 	}
 	var page *answer
 	if name.Domain != "" {
@@ -79,9 +83,29 @@ func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, 
 		return err
 	}
 	if c.verbose {
-		fmt.Fprintf(out, "\n%s\n", page.body)
+		fmt.Fprintf(out, "\n%s\n", plain(page.body, "\n\t"))
 	}
 	return nil
+}
+
+// siteURL reads the URL of a site. One that brings a name and a password is not
+// used, because the first leg goes without; and not shown.
+func siteURL(address string) (*url.URL, error) {
+	target, err := url.Parse(address)
+	switch {
+	case strings.Contains(address, "@") && (err != nil || target.User != nil || target.Host == ""):
+		return nil, &advice{errors.New("a name or password in the URL is not used"), "write --user, and give the password to the prompt"}
+	case err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https":
+		return nil, &advice{fmt.Errorf("%q is no URL of a site", address), "write http://… or https://…"}
+	}
+	return target, nil
+}
+
+// inTheClear reports whether a password to the site travels where others can read
+// it.
+func inTheClear(target *url.URL) bool {
+	ip := net.ParseIP(target.Hostname())
+	return target.Scheme == "http" && target.Hostname() != "localhost" && !ip.IsLoopback()
 }
 
 // has reports whether a scheme is among the challenges.

@@ -80,25 +80,25 @@ func (c *userCheck) run(ctx context.Context, in io.Reader, out, prompt io.Writer
 	}
 	seen, err := c.logIn(ctx, d, name, secret, rule.Groups())
 	if seen == nil {
-		return c.explain(name, err)
+		return c.explain(name, d.Doubted(ctx, err))
 	}
-	fmt.Fprintf(out, "User %s was authenticated.\n", seen.id.Logon())
+	say(out, "User %s was authenticated.\n", seen.id.Logon())
 	if err != nil {
 		return judged(&advice{fmt.Errorf("looking up %s: %w", c.member, err), hintOf(err)})
 	}
 	id := seen.id
 	if seen.other != nil {
-		fmt.Fprintf(out, "User %s was found.\n", seen.other.Logon())
+		say(out, "User %s was found.\n", seen.other.Logon())
 		id = seen.other
 	}
 	if c.verbose {
 		describe(out, id, seen.paths)
 		if seen.lost != nil {
-			fmt.Fprintf(out, "  By which ways the user is in the groups could not be followed: %v\n", seen.lost)
+			say(out, "  By which ways the user is in the groups could not be followed: %v\n", seen.lost)
 		}
 	}
 	for _, line := range missing(d, rule.Groups(), seen.groups) {
-		fmt.Fprintln(out, upperFirst(line)+".")
+		say(out, "%s.\n", upperFirst(line))
 	}
 	return c.judge(out, id, rule, d)
 }

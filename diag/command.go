@@ -53,9 +53,9 @@ func report(w io.Writer, err error) error {
 	if err == nil {
 		return nil
 	}
-	fmt.Fprintf(w, "error: %v\n", err)
+	say(w, "error: %v\n", err)
 	if a, ok := errors.AsType[*advice](err); ok && a.hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", a.hint)
+		say(w, "hint: %s\n", a.hint)
 	}
 	return err
 }

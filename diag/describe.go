@@ -18,7 +18,7 @@ func describe(out io.Writer, id *identity.Identity, paths *caddyldap.Paths) {
 		{"SID", id.SID.String()}, {"DN", id.DN}, {"UPN", id.UPN}, {"name", id.DisplayName}, {"mail", id.Mail}, {"controller", id.Server},
 	} {
 		if line[1] != "" {
-			fmt.Fprintf(out, "  %-10s %s\n", line[0], line[1])
+			say(out, "  %-10s %s\n", line[0], line[1])
 		}
 	}
 	for _, g := range id.Groups() {
@@ -30,9 +30,9 @@ func describe(out io.Writer, id *identity.Identity, paths *caddyldap.Paths) {
 		if g.Name != "" {
 			text = strings.TrimSpace(fmt.Sprintf("%s  %s  %s", g.Name, g.DN, text))
 		}
-		fmt.Fprintf(out, "  group      %s\n", text)
+		say(out, "  group      %s\n", text)
 		if paths != nil {
-			fmt.Fprintf(out, "             %s\n", way(g, paths))
+			say(out, "             %s\n", way(g, paths))
 		}
 	}
 	if paths != nil && paths.Cut {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,7 +84,7 @@ func (s *source) choose(ctx caddy.Context, app *caddyldap.App, own []*caddyldap.
 	case total == 0:
 		return nil, &advice{fmt.Errorf("%s has no ldap block and no windows_auth with servers", s.config), sourceHint}
 	case total > 1:
-		return nil, &advice{fmt.Errorf("%s has %d directories", s.config, total), "choose one by its NAME with --directory"}
+		return nil, &advice{fmt.Errorf("%s has %d directories", s.config, total), s.choice(app)}
 	case len(own) == 1:
 		return app.Adopt(ctx, own[0])
 	}
@@ -91,6 +92,16 @@ func (s *source) choose(ctx caddy.Context, app *caddyldap.App, own []*caddyldap.
 		return app.Directory(name)
 	}
 	return nil, nil // not reached
+}
+
+// choice says how one of several directories is named. Those that sites describe
+// themselves have no NAME.
+func (s *source) choice(app *caddyldap.App) string {
+	names := slices.Sorted(maps.Keys(app.Directories))
+	if len(names) == 0 {
+		return "sites describe them, without NAMEs: give --address and --ca instead of --config"
+	}
+	return "choose one by its NAME: --directory " + strings.Join(names, " or ")
 }
 
 // single is the directory of an address.
@@ -120,6 +131,9 @@ func readConfig(path, adapter string) ([]byte, error) {
 		return nil, &advice{err, "name the file that Caddy uses, and run this as a user who may read it"}
 	}
 	if adapter == "json" || adapter == "" && filepath.Ext(path) == ".json" {
+		if !json.Valid(text) {
+			return nil, &advice{fmt.Errorf("%s is no JSON", path), "name the file that Caddy uses; a Caddyfile needs no --adapter, and a name that does not end in .json"}
+		}
 		return text, nil
 	}
 	if adapter == "" {

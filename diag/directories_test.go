@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,6 +62,7 @@ func TestSources(t *testing.T) {
 		"odd address":     {source{address: "http://dc1"}, "is not spoken here"},
 		"no file":         {source{config: "/nowhere"}, "no such file"},
 		"several":         {source{config: two}, "has 2 directories"},
+		"no JSON":         {source{config: file("{\n\tldap X\n}\n")}, "is no JSON"},
 		"chosen":          {source{config: two, name: "b"}, "B"},
 		"chosen wrongly":  {source{config: two, name: "C"}, "known: A, B"},
 		"without":         {source{config: file(`{"apps": {}}`)}, "no ldap block"},
@@ -80,9 +82,30 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// TestSeveralDirectories: how to choose one, where that can be.
+func TestSeveralDirectories(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"named":    {`{"apps": {"ldap": {"directories": {"B": {"server": [{"url": "dc1"}]}, "A": {"server": [{"url": "dc2"}]}}}}}`, "--directory A or B"},
+		"of sites": {`{"apps": {"http": {"x": [{"handler": "windows_auth", "directory": {"server": [{"url": "dc8"}]}}, {"handler": "windows_auth", "directory": {"server": [{"url": "dc9"}]}}]}}}`, "give --address"},
+	} {
+		path := filepath.Join(t.TempDir(), "site.json")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := (&source{config: path}).open(t.Context())
+		if a, ok := errors.AsType[*advice](err); !ok || !strings.Contains(a.hint, c.want) {
+			t.Errorf("%s: got %v, %+v, want the hint %q", name, err, a, c.want)
+		}
+	}
+}
+
 func TestPasswordSources(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(path, []byte("from file \r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -93,6 +116,8 @@ func TestPasswordSources(t *testing.T) {
 		"file":        {password{file: path}, "not this", "from file "},
 		"input":       {password{}, "from input\nmore", "from input"},
 		"no line end": {password{}, "from input", "from input"},
+		"empty file":  {password{file: empty}, "not this", "no password"},
+		"blank":       {password{given: " \t"}, "not this", "no password"},
 		"both":        {password{given: "x", file: path}, "", "contradict"},
 		"nothing":     {password{}, "", "no password"},
 		"no file":     {password{file: path + "x"}, "", "no such file"},

@@ -100,6 +100,9 @@ func (e *explanation) target() (*url.URL, error) {
 		text = "//" + text
 	}
 	u, err := url.Parse(text)
+	if strings.Contains(text, "@") {
+		return nil, &advice{errors.New("--site names a host, and a name or password before it is not used"), "write the host alone: --site intranet.example.com --path /hr/"}
+	}
 	if err != nil || u.Host == "" || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/" {
 		return nil, &advice{fmt.Errorf("--site %s is no host", e.site), "write the host alone: --site intranet.example.com --path /hr/"}
 	}

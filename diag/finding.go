@@ -23,7 +23,7 @@ func tell(out io.Writer, f *policy.Finding, depth int) {
 	if f.Why != "" {
 		text += ": " + f.Why
 	}
-	fmt.Fprintf(out, "%s%-8s  %s\n", strings.Repeat("  ", depth), verdicts[f.Verdict], text)
+	say(out, "%s%-8s  %s\n", strings.Repeat("  ", depth), verdicts[f.Verdict], text)
 	for i := range f.Lines {
 		tell(out, &f.Lines[i], depth+1)
 	}

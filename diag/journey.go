@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,6 +29,8 @@ type journey struct {
 	server  server
 	request *http.Request
 	groups  map[string]bool // groups of routes of which one was taken
+	answer  string          // what the handler at the end gives everybody, where that is not 200
+	failed  bool            // that one is error
 
 	meet   func(handler string, raw json.RawMessage) (ended bool, err error) // told of our handlers
 	member func(matcher string, raw json.RawMessage) (truth, error)          // asked about the matchers of users and groups
@@ -133,10 +136,12 @@ var passing = map[string]bool{
 // handle meets one handler.
 func (j *journey) handle(raw json.RawMessage) (ended bool, err error) {
 	var h struct {
-		Handler  string            `json:"handler"`
-		Routes   []caddyhttp.Route `json:"routes"`
-		Name     string            `json:"name"`
-		PassThru bool              `json:"pass_thru"`
+		Handler  string               `json:"handler"`
+		Routes   []caddyhttp.Route    `json:"routes"`
+		Name     string               `json:"name"`
+		PassThru bool                 `json:"pass_thru"`
+		Status   caddyhttp.WeakString `json:"status_code"`
+		Abort    bool                 `json:"abort"`
 	}
 	if err := json.Unmarshal(raw, &h); err != nil && h.Handler == "" {
 		return false, err
@@ -150,13 +155,53 @@ func (j *journey) handle(raw json.RawMessage) (ended bool, err error) {
 		return j.take(j.server.Named[h.Name])
 	case h.Handler == "rewrite":
 		return false, j.rewrite(raw)
+	case h.Handler == "reverse_proxy" && asksFirst(raw):
+		j.assume("the server that forward_auth asks first lets the request pass")
+		return false, nil
 	case answering[h.Handler]:
+		if !h.PassThru {
+			j.answer, j.failed = answerOf(h.Handler, string(h.Status), h.Abort), h.Handler == "error"
+		}
 		return !h.PassThru, nil
 	case passing[h.Handler]:
 		return false, nil
 	}
 	j.assume(fmt.Sprintf("the handler %s lets the request pass", h.Handler))
 	return false, nil
+}
+
+// asksFirst reports whether a proxy hands requests on where its server says 2xx, as
+// forward_auth has it.
+func asksFirst(raw json.RawMessage) bool {
+	var proxy struct {
+		Responses []struct {
+			Match struct {
+				Status []int `json:"status_code"`
+			} `json:"match"`
+			Routes []caddyhttp.Route `json:"routes"`
+		} `json:"handle_response"`
+	}
+	if json.Unmarshal(raw, &proxy) != nil {
+		return false
+	}
+	for _, response := range proxy.Responses {
+		if slices.Contains(response.Match.Status, 2) && !slices.ContainsFunc(response.Routes, answers) {
+			return true
+		}
+	}
+	return false
+}
+
+// answers reports whether a handler in a route ends requests.
+func answers(route caddyhttp.Route) bool {
+	return slices.ContainsFunc(route.HandlersRaw, func(raw json.RawMessage) bool {
+		found := false
+		_ = caddyntlm.EachHandler(raw, func(handler string, _ []byte) error {
+			found = found || answering[handler] || handler == "copy_response"
+			return nil
+		})
+		return found
+	})
 }
 
 // known are the placeholders of which the request alone decides.

@@ -74,6 +74,8 @@ func TestJourney(t *testing.T) {
 		"https":           {`{"match": [{"protocol": "https"}], "handle": [` + require("X") + `]}`, "https://a/", "X", ""},
 		"http":            {`{"match": [{"protocol": "https"}], "handle": [` + require("X") + `]}`, "http://a/", "", ""},
 		"a guest handler": {`{"handle": [{"handler": "rate_limit"}, ` + require("X") + `]}`, "//a/", "X", "the handler rate_limit lets the request pass"},
+		"forward_auth":    {`{"handle": [{"handler": "reverse_proxy", "handle_response": [{"match": {"status_code": [2]}, "routes": [{"handle": [{"handler": "vars"}]}]}]}, ` + require("X") + `]}`, "//a/", "X", "the server that forward_auth asks first lets the request pass"},
+		"x-accel":         {`{"handle": [{"handler": "reverse_proxy", "handle_response": [{"match": {"status_code": [2]}, "routes": [{"handle": [{"handler": "file_server"}]}]}]}, ` + require("X") + `]}`, "//a/", "", ""},
 		"a query":         {`{"match": [{"query": {"a": ["b"]}}], "handle": [` + require("X") + `]}`, "//a/?a=b", "X", ""},
 		"users":           {`{"match": [{"windows_user": {"names": ["bob"]}}], "handle": [` + require("X") + `]}`, "//a/", "X", "windows_user fits"},
 	} {
@@ -95,6 +97,8 @@ func TestChooseServer(t *testing.T) {
 	const document = `{"apps": {"http": {"servers": {
 		"plain": {"listen": [":80"], "routes": [{"match": [{"host": ["a.example.com"]}], "handle": [{"handler": "static_response"}]}]},
 		"secure": {"listen": [":443"], "routes": [{"match": [{"host": ["a.example.com", "b.example.com"]}], "handle": [{"handler": "require", "rule": {"valid_user": true}}]}]},
+		"spoken": {"listen": [":80"], "routes": [{"match": [{"host": ["d.example.com"]}], "handle": [{"handler": "require", "rule": {"valid_user": true}}]}]},
+		"silent": {"listen": [":443"], "routes": [{"match": [{"host": ["d.example.com"]}], "handle": [{"handler": "static_response"}]}]},
 		"other": {"listen": [":8443"], "routes": [{"match": [{"host": ["b.example.com"]}], "handle": [{"handler": "require", "rule": {"valid_user": true}}]}]}
 	}}}}`
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
@@ -102,6 +106,7 @@ func TestChooseServer(t *testing.T) {
 	for target, want := range map[string]string{
 		"//a.example.com": "secure", "//a.example.com:80": "plain", "//b.example.com": "secure", "//b.example.com:8443": "other",
 		"//c.example.com": "", "//a.example.com:8443": "", "//B.EXAMPLE.com:8443": "other",
+		"//d.example.com": "spoken", "https://d.example.com": "silent", "http://d.example.com": "spoken",
 	} {
 		u, err := url.Parse(target)
 		if err != nil {

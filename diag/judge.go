@@ -39,11 +39,11 @@ func (g *judgement) noteGroups(ctx context.Context, rule policy.Rule) {
 	}
 	found, err := g.from.Presence(ctx, nil, names)
 	if err != nil {
-		fmt.Fprintf(g.out, "  note      whether the groups are there could not be found out: %v\n", err)
+		say(g.out, "  note      whether the groups are there could not be found out: %v\n", err)
 		return
 	}
 	for _, line := range missing(g.from, names, found) {
-		fmt.Fprintf(g.out, "  note      %s\n", line)
+		say(g.out, "  note      %s\n", line)
 	}
 }
 

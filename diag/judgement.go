@@ -42,21 +42,27 @@ type judgement struct {
 func (g *judgement) run(s *site, method string, target *url.URL) error {
 	g.journey = newJourney(g.ctx, s.server, strings.ToUpper(method), target)
 	g.journey.meet, g.journey.member = g.meet, g.member
-	g.journey.assume = func(what string) { fmt.Fprintf(g.out, "assumed: %s\n", what) }
+	g.journey.assume = func(what string) { say(g.out, "assumed: %s\n", what) }
 	g.journey.presumed = func(matchers string) { g.presumed = matchers }
-	fmt.Fprintf(g.out, "%s %s, as the server %s answers it\n", g.journey.request.Method, shown(target), s.name)
+	say(g.out, "%s %s, as the server %s answers it\n", g.journey.request.Method, shown(target), s.name)
 	if _, err := g.journey.walk(s.server.Routes); err != nil {
 		return err
 	}
+	g.mentionErrors(s)
+	answer := g.journey.answer
 	switch {
 	case g.refusal != nil:
 		return g.refusal
+	case answer != "" && !g.met:
+		say(g.out, "%s: neither windows_auth nor require is on the way: everybody gets this answer, and nobody logs in\n", answer)
+	case answer != "" && g.id != nil:
+		say(g.out, "%s: %s is let in, and the site has this answer for everybody\n", answer, g.id.Logon())
 	case !g.met:
-		fmt.Fprintln(g.out, "200: neither windows_auth nor require is on the way: everybody is let in, and nobody logs in")
+		say(g.out, "200: neither windows_auth nor require is on the way: everybody is let in, and nobody logs in\n")
 	case g.id == nil:
 		fmt.Fprintln(g.out, "200: let in by a bypass, without an identity")
 	default:
-		fmt.Fprintf(g.out, "200: %s is let in\n", g.id.Logon())
+		say(g.out, "200: %s is let in\n", g.id.Logon())
 	}
 	return nil
 }
@@ -85,14 +91,23 @@ func (g *judgement) door(raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(g.out, "windows_auth %s\n", namesOf(directories))
+	say(g.out, "windows_auth %s\n", namesOf(directories))
+	if err := h.Foretell(directories); err != nil {
+		return fmt.Errorf("windows_auth: %w", err)
+	}
+	if h.MayBePreflight(g.journey.request) {
+		g.journey.assume("allow_preflight lets it not pass, as it does a CORS preflight without a log-in")
+	}
 	if bypassed, err := g.bypass(&h); err != nil || bypassed {
 		g.waived, g.id = bypassed, nil
 		return err
 	}
 	g.waived = false
-	if err := g.identify(directories); err != nil {
+	if err := g.identify(&h, directories); err != nil {
 		return err
+	}
+	if _, err := h.NameFor(g.id); err != nil {
+		return &no{g.stranger(err)}
 	}
 	g.scope = policy.Scope{First: directories[0].Name()}
 	rule := policy.Rule{ValidUser: true}
@@ -116,26 +131,6 @@ func (g *judgement) require(raw json.RawMessage) error {
 		return &no{&advice{errors.New("500 Internal Server Error: require is reached, and no windows_auth is before it"), "put windows_auth on every path that leads here"}}
 	}
 	return g.judge("require", q.Rule)
-}
-
-// bypass reports whether a request passes windows_auth without a log-in.
-func (g *judgement) bypass(h *caddyntlm.Handler) (bool, error) {
-	if len(h.Bypass) == 0 {
-		return false, nil
-	}
-	fits, unsure, err := g.journey.anySet(h.Bypass)
-	switch {
-	case err != nil:
-		return false, err
-	case fits == isOpen:
-		g.journey.assume(fmt.Sprintf("bypass by %s does not fit", strings.Join(unsure, " and ")))
-	case fits == isYes && !caddyntlm.HasOneReading(g.journey.request.URL):
-		fmt.Fprintln(g.out, "  bypass    fits, and is not used: servers read this path in more than one way")
-	case fits == isYes:
-		fmt.Fprintln(g.out, "  bypass    fits: the request passes without a log-in")
-		return true, nil
-	}
-	return false, nil
 }
 
 func (g *judgement) directories(h *caddyntlm.Handler) ([]*caddyldap.Directory, error) {
@@ -163,30 +158,6 @@ func namesOf(directories []*caddyldap.Directory) string {
 		names[i] = d.Name()
 	}
 	return strings.Join(names, " ")
-}
-
-// identify looks the user up in the first directory that takes the name, as the
-// door does with a password.
-func (g *judgement) identify(directories []*caddyldap.Directory) error {
-	g.from = directories[0]
-	for _, d := range directories {
-		if d.Accepts(g.name) {
-			g.from = d
-			break
-		}
-	}
-	r := g.records.ask(g.ctx, g.from)
-	if r.err != nil {
-		return g.stranger(r.err)
-	}
-	g.id, g.loggedIn = r.id, r.loggedIn
-	g.whole = r.loggedIn || !g.from.ReadsTokens() // where nothing is nested no token counts
-	how := "was looked up with the service account: the password was not asked for"
-	if g.loggedIn {
-		how = "has logged in"
-	}
-	fmt.Fprintf(g.out, "  user      %s of %s, %s, %s\n", g.id.Logon(), g.from.Name(), g.id.Server, how)
-	return nil
 }
 
 // stranger words that somebody is not known, or may not log in.

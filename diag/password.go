@@ -27,7 +27,16 @@ func (p *password) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.file, "password-file", "", "file that holds the password")
 }
 
+// read gives a password that is neither empty nor blank: none such is ever sent.
 func (p *password) read(in io.Reader, prompt io.Writer) (identity.Secret, error) {
+	secret, err := p.take(in, prompt)
+	if err == nil && secret.Blank() {
+		err = &advice{errors.New("no password: what was given is empty or blank"), "give --password-file with the password in it, or write it to standard input"}
+	}
+	return secret, err
+}
+
+func (p *password) take(in io.Reader, prompt io.Writer) (identity.Secret, error) {
 	switch {
 	case p.given != "" && p.file != "":
 		return identity.Secret{}, &advice{errors.New("--password and --password-file contradict each other"), "give one of them"}
@@ -50,9 +59,5 @@ func (p *password) read(in io.Reader, prompt io.Writer) (identity.Secret, error)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return identity.Secret{}, err
 	}
-	secret := identity.NewSecret(strings.TrimRight(line, "\r\n"))
-	if secret.Blank() {
-		return identity.Secret{}, &advice{errors.New("no password"), "give --password-file, or write it to standard input"}
-	}
-	return secret, nil
+	return identity.NewSecret(strings.TrimRight(line, "\r\n")), nil
 }

@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -30,6 +31,9 @@ type server struct {
 	Listen []string                    `json:"listen"`
 	Routes caddyhttp.RouteList         `json:"routes"`
 	Named  map[string]*caddyhttp.Route `json:"named_routes"`
+	Errors struct {
+		Routes caddyhttp.RouteList `json:"routes"`
+	} `json:"errors"`
 }
 
 // siteOf finds the server that answers for a host: where several do, the one on
@@ -39,6 +43,8 @@ func siteOf(ctx caddy.Context, document []byte, target *url.URL) (*site, error) 
 		Apps struct {
 			HTTP struct {
 				Servers map[string]server `json:"servers"`
+				HTTP    int               `json:"http_port"`
+				HTTPS   int               `json:"https_port"`
 			} `json:"http"`
 		} `json:"apps"`
 	}
@@ -53,7 +59,11 @@ func siteOf(ctx caddy.Context, document []byte, target *url.URL) (*site, error) 
 	servers := config.Apps.HTTP.Servers
 	names := slices.Sorted(maps.Keys(servers))
 	names = slices.DeleteFunc(names, func(name string) bool { return target.Port() != "" && !servers[name].listens(target.Port()) })
-	if s.name, err = choose(ctx, servers, names, target); err != nil {
+	usual := strconv.Itoa(cmp.Or(config.Apps.HTTP.HTTPS, caddyhttp.DefaultHTTPSPort))
+	if target.Scheme == "http" {
+		usual = strconv.Itoa(cmp.Or(config.Apps.HTTP.HTTP, caddyhttp.DefaultHTTPPort))
+	}
+	if s.name, err = choose(ctx, servers, names, target, usual); err != nil {
 		return nil, err
 	}
 	s.server = servers[s.name]
@@ -61,8 +71,9 @@ func siteOf(ctx caddy.Context, document []byte, target *url.URL) (*site, error) 
 	return s, err
 }
 
-// choose picks a server by what a request would meet there.
-func choose(ctx caddy.Context, servers map[string]server, names []string, target *url.URL) (string, error) {
+// choose picks a server by what a request would meet there. Where the target says
+// its scheme and no port, the one of the usual port answers, whatever is met.
+func choose(ctx caddy.Context, servers map[string]server, names []string, target *url.URL, usual string) (string, error) {
 	best, most := "", -1
 	var equals []string
 	for _, name := range names {
@@ -76,6 +87,9 @@ func choose(ctx caddy.Context, servers map[string]server, names []string, target
 		if doors+routes == 0 {
 			continue
 		}
+		if target.Scheme != "" && target.Port() == "" && servers[name].listens(usual) {
+			return name, nil
+		}
 		switch {
 		case doors > most:
 			best, most, equals = name, doors, []string{name}
@@ -86,18 +100,13 @@ func choose(ctx caddy.Context, servers map[string]server, names []string, target
 	if best == "" {
 		return "", &advice{fmt.Errorf("no server of the configuration has a site %s", target.Host), "--site names it as the configuration does, with the port where that is neither 80 nor 443"}
 	}
-	return preferred(servers, equals, target), nil
+	return preferred(servers, equals, usual), nil
 }
 
-// preferred is, among servers on which the same is met, the one of the scheme's
-// port.
-func preferred(servers map[string]server, names []string, target *url.URL) string {
-	port := "443"
-	if target.Scheme == "http" {
-		port = "80"
-	}
+// preferred is, among servers on which the same is met, the one of the usual port.
+func preferred(servers map[string]server, names []string, usual string) string {
 	for _, name := range names {
-		if servers[name].listens(port) {
+		if servers[name].listens(usual) {
 			return name
 		}
 	}

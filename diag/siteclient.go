@@ -85,7 +85,7 @@ func (c *siteClient) ask(ctx context.Context, credential string) (*answer, error
 	}, nil
 }
 
-func (c *siteClient) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
+func (c *siteClient) say(format string, args ...any) { say(c.out, format+"\n", args...) }
 
 // offer asks without a credential, and gives the challenges; nil where the site
 // asks for none.
@@ -96,6 +96,9 @@ func (c *siteClient) offer(ctx context.Context) (*answer, error) {
 	}
 	if a.code != http.StatusUnauthorized {
 		c.say("leg 1, no credential: %s, no log-in is asked for", a.status)
+		if to := a.header.Get("Location"); to != "" && a.code >= 300 && a.code < 400 {
+			return nil, &advice{fmt.Errorf("%s sends its visitors on to %s before any log-in, and this does not follow", c.target.Host, to), "look whether that is the site that is meant, and check-site its URL"}
+		}
 		if a.code < 400 {
 			return nil, nil
 		}
@@ -113,6 +116,7 @@ func (c *siteClient) basic(ctx context.Context, offer *answer, name identity.Nam
 		return nil, &advice{errors.New("the site does not offer Basic"), "it does so over HTTPS, or where insecure_basic stands; with --domain NTLM is tried"}
 	}
 	pair := name.String() + ":" + secret.Reveal()
+	c.http.CloseIdleConnections() // over one that ends the transport would send the password again, and a wrong one would count twice
 	a, err := c.ask(ctx, "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	if err != nil {
 		return nil, err

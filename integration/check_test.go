@@ -70,6 +70,7 @@ func TestCheckUser(t *testing.T) {
 		"short form":               {[]string{"-u", `EXAMPLE\carol`, "--password-file", secret, "--config", short}, 0, []string{"was authenticated."}},
 		"wrong":                    {append([]string{"-u", "bob", "-p", "wrong"}, address...), 1, []string{"error: user bob was not authenticated", "bad_credentials", "hint: no controller tells"}},
 		"by display name":          {append([]string{"-u", "Bob Brown", "-p", lab.Account("bob").Password}, address...), 1, []string{"the log-in name (sAMAccountName or UPN, or uid) is wanted, not the display name"}},
+		"another domain's base":    {[]string{"-u", "carol", "--password-file", secret, "-a", domain.LDAPS(1) + "/DC=wrong,DC=test", "--ca", domain.CA()}, 1, []string{"base_dn DC=wrong,DC=test is outside the domain " + domain.BaseDN, "hint: nobody will be found there: write base_dn " + domain.BaseDN}},
 		"disabled":                 {append([]string{"-u", "disabled", "-p", lab.Account("disabled").Password}, address...), 1, []string{"disabled", "hint: the account is disabled"}},
 		"other domain":             {append([]string{"-u", `OTHER\bob`, "-p", lab.Account("bob").Password}, address...), 1, []string{"was not authenticated"}},
 		"unknown CA":               {[]string{"-u", "carol", "-p", "x", "-a", domain.LDAPS(1)}, 2, []string{"error: ", "tls", "--ca FILE"}},

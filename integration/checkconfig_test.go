@@ -28,11 +28,11 @@ func TestCheckConfig(t *testing.T) {
 		want string
 	}{
 		"well": {both("service_account EXAMPLE\\svc-web {file."+secret+"}\nbase_dn OU=Staff,"+domain.BaseDN) + site, 0,
-			"ldap EXAMPLE|" + domain.LDAPS(1) + ":636|" + domain.LDAPS(2) + ":636|ok       tls|Lab CA|ok       clock    the same as here|Active Directory, dc1.example.test, domain DC=example,DC=test|svc-web binds|userAccountControl, tokenGroups and memberOf can be read|ok       ntlm     the relay works|ok       basic    verify bind, works at|1 rules can be decided|all that could be looked at will work"},
+			"ldap EXAMPLE|" + domain.LDAPS(1) + ":636|" + domain.LDAPS(2) + ":636|ok       tls|Lab CA|ok       clock    the same as here|Active Directory, dc1.example.test, domain DC=example,DC=test|svc-web binds|userAccountControl, tokenGroups and memberOf can be read|ok       ntlm     the relay works|ok       basic    verify bind, works at|one rule can be decided|all that could be looked at will work"},
 		"ntlm account":      {both("service_account ntlm EXAMPLE\\svc-web " + lab.Account("svc-web").Password), 0, "svc-web binds|words    service_account gives protection away"},
 		"kerberos account":  {both("service_account kerberos {\nkeytab " + domain.HTTPKeytab() + "\nprincipal svc-web@EXAMPLE.TEST\n}"), 0, "binds|unclear  ntlm     not tried"},
 		"no account":        {both("") + site, 0, "unclear  service  no service_account|unclear  group    whether the groups in rules are there"},
-		"wrong secret":      {both("service_account EXAMPLE\\fragile wrong"), 1, "FAULT    service|bad_credentials|hint: check name and secret|not tried here"},
+		"wrong secret":      {strings.Replace(both("service_account EXAMPLE\\fragile wrong"), "\t}\n}\n", "\t}\n\tldap TWO {\n\t\tserver "+domain.LDAPS(1)+"\n\t\ttls {\n\t\t\ttrust_pool file "+domain.CA()+"\n\t\t}\n\t\tservice_account example\\fragile wrong\n\t}\n}\n", 1) + site, 1, "FAULT    service|bad_credentials|hint: check name and secret|not tried here"},
 		"disabled account":  {both("service_account EXAMPLE\\disabled " + lab.Account("disabled").Password), 1, "the account is disabled"},
 		"secret not there":  {both("service_account EXAMPLE\\svc-web {file./nowhere/secret}"), 1, "FAULT    config|cannot be read or is empty|hint: Caddy will not start"},
 		"a base not there":  {both(service + "\nbase_dn OU=Lost," + domain.BaseDN), 1, "FAULT    base_dn|mend base_dn"},

@@ -172,6 +172,13 @@ http://intranet.example.com:8080 {
 		require user anna
 	}
 }
+http://sid.example.com:8080 {
+	windows_auth EXAMPLE {
+		insecure_basic
+		username sid
+	}
+	respond ok
+}
 `, server.LDAPS, slapd.Base, server.CA, slapd.Service, slapd.ServicePassword))
 	for name, v := range map[string]verdict{
 		"in a group":     {"anna", "", 0, "a member of everybody|does not  filter|200: EXAMPLE\\anna is let in"},
@@ -179,10 +186,99 @@ http://intranet.example.com:8080 {
 		"before require": {"ben --path /x", "", 0, "is let in"},
 		"in nothing":     {"paul", "", 1, "403 Forbidden: windows_auth does not let"},
 		"nobody":         {"nobody", "", 1, "401 Unauthorized"},
+		"no name":        {"anna --site sid.example.com:8080", "", 1, "500 Internal Server Error: user anna|hint: Choose another username format"},
 		"two of a name":  {"twin", "", 1, "401 Unauthorized|ambiguous"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out := doctor(t, "", append([]string{"explain", "--config", config, "--site", "intranet.example.com:8080"}, strings.Fields(v.args)...)...)
+			v.check(t, code, out)
+		})
+	}
+}
+
+// explainedAlso is sites whose door decides by more than rules.
+const explainedAlso = `
+http://preflight.test {
+	windows_auth EXAMPLE {
+		insecure_basic
+		allow_preflight
+		require user alice
+	}
+	respond ok
+	handle_errors {
+		respond sorry 200
+	}
+}
+http://bypass.test {
+	windows_auth EXAMPLE {
+		insecure_basic
+		bypass path /public/*
+		bypass method POST
+		require user alice
+	}
+	respond ok
+}
+http://basic.test, https://basic.test {
+	windows_auth EXAMPLE {
+		schemes basic
+	}
+	respond /forbidden 403
+	error /error 404
+	abort /abort
+	redir /old /new
+	respond ok
+}
+http://twice.test {
+	windows_auth EXAMPLE {
+		insecure_basic
+	}
+	handle /same {
+		windows_auth EXAMPLE {
+			insecure_basic
+			require user alice
+		}
+	}
+	handle /other {
+		windows_auth SECOND {
+			insecure_basic
+		}
+	}
+	respond ok
+}
+http://two.test {
+	windows_auth SECOND EXAMPLE {
+		insecure_basic
+	}
+	respond ok
+}
+`
+
+// TestExplainTheDoor: what decides beside rules.
+func TestExplainTheDoor(t *testing.T) {
+	service := "base_dn OU=Staff," + domain.BaseDN + "\nservice_account EXAMPLE\\svc-web " + lab.Account("svc-web").Password
+	text := ldapBlock(service)
+	second := fmt.Sprintf("\tldap SECOND {\n\t\tserver %s\n\t\ttls {\n\t\t\ttrust_pool file %s\n\t\t}\n\t\tdomain ELSEWHERE\n%s\n\t}\n}\n", domain.LDAPS(2), domain.CA(), service)
+	config := configFile(t, strings.TrimSuffix(text, "}\n")+second+explainedAlso)
+	for name, v := range map[string]verdict{
+		"a preflight":            {"bob --site preflight.test --method OPTIONS", "", 1, "assumed: allow_preflight lets it not pass|assumed: handle_errors leaves the status as it is|403 Forbidden"},
+		"no preflight":           {"alice --site preflight.test", "", 0, "200: EXAMPLE\\alice is let in"},
+		"a bypass of two":        {"bob --site bypass.test --path /public/..;/x --method POST", "", 0, "more than one way|fits: the request passes|200: let in by a bypass"},
+		"no bypass by its trick": {"bob --site bypass.test --path /public/..;/x", "", 1, "more than one way|403 Forbidden"},
+		"a path of two readings": {"bob --site bypass.test --path /x/..;/y --method POST", "", 0, "200: let in by a bypass"},
+		"Basic in the clear":     {"alice --site http://basic.test", "", 1, "401 Unauthorized: no scheme is offered but Basic|insecure_basic"},
+		"Basic over HTTPS":       {"alice --site https://basic.test", "", 0, "200: EXAMPLE\\alice is let in"},
+		"Basic, who knows":       {"alice --site basic.test", "", 0, "assumed: the request comes over HTTPS|200: EXAMPLE\\alice is let in"},
+		"the site says no":       {"alice --site https://basic.test --path /forbidden", "", 0, "403 Forbidden: EXAMPLE\\alice is let in, and the site has this answer for everybody"},
+		"an error":               {"alice --site https://basic.test --path /error", "", 0, "404 Not Found: EXAMPLE\\alice is let in"},
+		"an abort":               {"alice --site https://basic.test --path /abort", "", 0, "no answer: EXAMPLE\\alice is let in, and the site has this answer for everybody"},
+		"a redirect":             {"alice --site https://basic.test --path /old", "", 0, "302 Found: neither windows_auth nor require is on the way"},
+		"known from before":      {"alice --site twice.test --path /same", "", 0, "the same: the windows_auth before knows|200: EXAMPLE\\alice is let in"},
+		"known and refused":      {"bob --site twice.test --path /same", "", 1, "the same: the windows_auth before knows|403 Forbidden"},
+		"credential taken":       {"alice --site twice.test --path /other", "", 1, "401 Unauthorized: the windows_auth before has taken the log-in by EXAMPLE"},
+		"NTLM asks another":      {"EXAMPLE\\alice --site two.test", "", 0, "of EXAMPLE|NTLM asks SECOND alone|200: EXAMPLE\\alice is let in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out := doctor(t, "", append([]string{"explain", "--config", config}, strings.Fields(v.args)...)...)
 			v.check(t, code, out)
 		})
 	}

@@ -1,0 +1,61 @@
+package caddyntlm
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
+
+// What a configuration alone says of log-ins, for the doctor, which starts nothing.
+
+// Foretell settles a handler that was read from a configuration and will not serve.
+// The errors are those that keep Caddy from starting.
+func (h *Handler) Foretell(directories []*caddyldap.Directory) error {
+	known := make([]directory, len(directories))
+	for i, d := range directories {
+		known[i] = d
+	}
+	return h.settle(known)
+}
+
+// AsksByNTLM is the directory that an NTLM log-in asks; nil where NTLM is not
+// offered. Foretell comes first.
+func (h *Handler) AsksByNTLM() *caddyldap.Directory {
+	d, _ := h.ntlm.(*caddyldap.Directory)
+	return d
+}
+
+// AsksByPassword is the directory that Basic asks about a name; nil where Basic is
+// not offered, on no connection. Foretell comes first.
+func (h *Handler) AsksByPassword(name identity.Name) *caddyldap.Directory {
+	for _, s := range h.offered {
+		if s == schemeBasic {
+			d, _ := h.passwordDirectory(name).(*caddyldap.Directory)
+			return d
+		}
+	}
+	return nil
+}
+
+// NameFor is what {http.auth.user.id} would hold of an account. An account without
+// a name is refused, by an error of the kind that says so. Foretell comes first.
+func (h *Handler) NameFor(id *identity.Identity) (string, error) {
+	name := h.nameOf(id)
+	if name == "" {
+		return "", nameless()
+	}
+	return name, nil
+}
+
+// SeesPath reports whether a set of matchers may decide by the path, so that a
+// bypass by it needs a path of one reading.
+func SeesPath(set caddy.ModuleMap) bool { return sightOf(set)&seesPath != 0 }
+
+// MayBePreflight reports whether allow_preflight may let a request pass: the rest
+// that makes it a preflight is in headers.
+func (h *Handler) MayBePreflight(r *http.Request) bool {
+	return h.AllowPreflight && r.Method == http.MethodOptions
+}
