@@ -153,7 +153,7 @@ func TestHouseHasNoCycle(t *testing.T) {
 }
 
 // provers are the files in which a controller's answer becomes a Principal.
-var provers = []string{"caddyldap/whois.go"}
+var provers = []string{"caddyldap/whois.go", "caddyldap/ticket.go"}
 
 // TestOnlyVerifiersProve: a Principal comes from a verifier's own answer, so
 // identity.Prove is called where that is read and nowhere else.

@@ -9,7 +9,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 )
 
-const keytabUsage = "verify keytab <file> [{ spn, realms, allow_rc4 }]"
+const keytabUsage = "verify keytab <file>, or with a block: verify keytab <file> { … } with spn HTTP/<host>…, realms <REALM>…, allow_rc4 each on a line of its own"
 
 // verifierWords are the words after verify, each a module of ldap.verifiers.
 func verifierWords() words[directory] {

@@ -17,6 +17,7 @@ func Words() []string {
 	all = append(all, within("pool", poolWords())...)
 	all = append(all, within("timeout", timeoutWords())...)
 	all = append(all, within("verify", verifierWords())...)
+	all = append(all, within("verify.keytab", keytabWords())...)
 	all = append(all, handlerWords().list()...)
 	all = append(all, within("require", ruleWords())...)
 	slices.Sort(all)

@@ -187,7 +187,7 @@ func TestEveryVerifierHasAWord(t *testing.T) {
 		delete(known, word)
 	}
 	for word := range known {
-		if strings.HasPrefix(word, "verify.") {
+		if strings.HasPrefix(word, "verify.") && strings.Count(word, ".") == 1 { // the others are words of its block
 			t.Errorf("the word %s has no module", word)
 		}
 	}

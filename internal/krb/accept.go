@@ -231,36 +231,6 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 	return a.checkEtype(part.Key.KeyType, "the session key")
 }
 
-// openAuthenticator checks that the client holds the session key, now.
-func (a *Acceptor) openAuthenticator(r *messages.APReq, part *messages.EncTicketPart) (*types.Authenticator, error) {
-	plain, err := openSafely(r.EncryptedAuthenticator, part.Key, usageAuthenticator)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the session key does not open the authenticator", ErrForged)
-	}
-	var sent types.Authenticator
-	if err := sent.Unmarshal(plain); err != nil {
-		return nil, fmt.Errorf("%w: authenticator: %w", ErrMalformed, err)
-	}
-	off := a.now().Sub(moment(&sent))
-	switch {
-	case sent.AVNO != 5:
-		return nil, fmt.Errorf("%w: authenticator version %d", ErrMalformed, sent.AVNO)
-	case sent.CRealm != part.CRealm || !sent.CName.Equal(part.CName):
-		return nil, fmt.Errorf("%w: the authenticator says %.300q, the ticket %.300q", ErrOtherClient,
-			strings.Join(sent.CName.NameString, "/")+"@"+sent.CRealm, strings.Join(part.CName.NameString, "/")+"@"+part.CRealm)
-	case off > a.skew() || off < -a.skew():
-		return nil, fmt.Errorf("%w: the client's clock says %s and ours %s, which is %s apart", ErrClock, stamp(moment(&sent)), stamp(a.now()), off.Abs().Round(time.Second))
-	}
-	return &sent, nil
-}
-
-// moment is when the client says it is.
-func moment(sent *types.Authenticator) time.Time {
-	return sent.CTime.Add(time.Duration(sent.Cusec) * time.Microsecond)
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
 // Flags of AP-REQs and tickets, RFC 4120 5.5.1 and 5.3.
 const (
 	optionUseSessionKey  = 1

@@ -3,11 +3,10 @@ package krb
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/asn1"
 	"encoding/binary"
 	"fmt"
 
-	"github.com/jcmturner/gofork/encoding/asn1"
-	"github.com/jcmturner/gokrb5/v8/asn1tools"
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
@@ -53,7 +52,7 @@ func (c *Context) apRep(part *messages.EncTicketPart, sent *types.Authenticator)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := crypto.GetEncryptedData(asn1tools.AddASNAppTag(plain, tagEncAPRepPart), part.Key, usageAPRep, 0)
+	sealed, err := crypto.GetEncryptedData(application(tagEncAPRepPart, plain), part.Key, usageAPRep, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +60,7 @@ func (c *Context) apRep(part *messages.EncTicketPart, sent *types.Authenticator)
 	if err != nil {
 		return nil, err
 	}
-	return frame(tokenAPRep, asn1tools.AddASNAppTag(raw, tagAPRep)), nil
+	return frame(tokenAPRep, application(tagAPRep, raw)), nil
 }
 
 // Flags of a MIC token, RFC 4121 4.2.2.

@@ -22,7 +22,7 @@ var mechanismMS = []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x82, 0xf7, 0x12, 0x01, 0
 // frame puts a message into the token of RFC 2743 3.1.
 func frame(kind, message []byte) []byte {
 	inner := bytes.Join([][]byte{mechanism, kind, message}, nil)
-	return append(append([]byte{0x60}, derLength(len(inner))...), inner...)
+	return application(0, inner)
 }
 
 func derLength(n int) []byte {
@@ -31,6 +31,11 @@ func derLength(n int) []byte {
 	}
 	octets := big.NewInt(int64(n)).Bytes()
 	return append([]byte{0x80 | byte(len(octets))}, octets...)
+}
+
+// application puts content under an application tag, X.690 8.14.
+func application(tag byte, content []byte) []byte {
+	return append(append([]byte{0x60 | tag}, derLength(len(content))...), content...)
 }
 
 // apRepTag is the application tag of an AP-REP, RFC 4120 5.5.2.
