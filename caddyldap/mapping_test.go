@@ -89,6 +89,24 @@ func TestPartOfTheValues(t *testing.T) {
 	}
 }
 
+// TestResemblingValues: a value that the directory may take for the one in the map
+// gives no role, and leaves those that it may give unsure.
+func TestResemblingValues(t *testing.T) {
+	entry := ldap.NewEntry("uid=x", map[string][]string{"title": {"\u1C80рач"}})
+	for expression, want := range map[string][2][]string{
+		"врач": {nil, {"guest", "doctor"}}, "в*": {nil, {"guest", "doctor"}}, "\u1C80РАЧ": {{"doctor"}, nil}, "\u1C80*": {{"doctor"}, nil},
+		"m/врач/": {{"guest"}, nil}, "рач": {{"guest"}, nil},
+	} {
+		m, err := (&Map{Fallback: []string{"guest"}, Lines: []MapLine{{"title", expression, []string{"doctor"}}}}).compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if roles, unsure := m.roles(entry); !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
+			t.Errorf("%s: got %q, unsure of %q, want %q", expression, roles, unsure, want)
+		}
+	}
+}
+
 // TestAttributesAndRoles of an identity, by each way to log in and after a
 // refresh; what a rule asks about is read too.
 func TestAttributesAndRoles(t *testing.T) {
