@@ -131,7 +131,7 @@ func glob(flags, text string) (*regexp.Regexp, error) {
 // that could not see all values, or to which one only resembles what fits, gives
 // none, and neither does any after it: nobody can tell then which of them is the
 // first to fit, and their roles are unsure.
-func (m *mapping) roles(e *ldap.Entry) (roles, unsure []string) {
+func (m *mapping) roles(e *ldap.Entry, overlooked []string) (roles, unsure []string) {
 	if m == nil {
 		return nil, nil
 	}
@@ -140,7 +140,7 @@ func (m *mapping) roles(e *ldap.Entry) (roles, unsure []string) {
 		if slices.ContainsFunc(values, l.fits) {
 			return l.roles, nil
 		}
-		if hasOptions(e, l.attribute) || slices.ContainsFunc(values, l.may) {
+		if hasOptions(e, l.attribute) || slices.Contains(overlooked, strings.ToLower(l.attribute)) || slices.ContainsFunc(values, l.may) {
 			return nil, m.from(i)
 		}
 	}

@@ -48,7 +48,7 @@ func TestMap(t *testing.T) {
 		if !c.fits {
 			want = []string{"never"}
 		}
-		if got, _ := m.roles(entry); !slices.Equal(got, want) {
+		if got, _ := m.roles(entry, nil); !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
@@ -56,7 +56,7 @@ func TestMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := m.roles(entry); !slices.Equal(got, []string{"guest"}) {
+	if got, _ := m.roles(entry, nil); !slices.Equal(got, []string{"guest"}) {
 		t.Errorf("nothing fits: got %q, want the fallback", got)
 	}
 }
@@ -82,7 +82,7 @@ func TestPartOfTheValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		roles, unsure := m.roles(entry)
+		roles, unsure := m.roles(entry, nil)
 		if !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
 			t.Errorf("from line %d: got %q, unsure of %q, want %q", skip, roles, unsure, want)
 		}
@@ -101,7 +101,7 @@ func TestResemblingValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if roles, unsure := m.roles(entry); !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
+		if roles, unsure := m.roles(entry, nil); !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
 			t.Errorf("%s: got %q, unsure of %q, want %q", expression, roles, unsure, want)
 		}
 	}

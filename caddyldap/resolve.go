@@ -72,8 +72,12 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 	if err := d.unmistakable(ctx, c, root, p.entry); err != nil {
 		return nil, err
 	}
+	overlooked, err := d.overlooked(ctx, c, root, p.entry)
+	if err != nil {
+		return nil, err
+	}
 	a := d.account(p)
-	var err error
+	a.Details = d.details(p.entry, overlooked)
 	if a.Groups, a.ByToken, err = d.groups(ctx, c, root, p); err != nil {
 		return nil, err
 	}
@@ -97,7 +101,6 @@ func (d *Directory) account(p person) identity.Account {
 		Mail:        value(p.entry, "mail"),
 		Domain:      d.netBIOS(),
 		DNSDomain:   d.dns(),
-		Details:     d.details(p.entry),
 		PasswordSet: number(p.entry, "pwdLastSet"),
 	}
 	if k.netBIOS != "" {
