@@ -33,7 +33,7 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 // person's own connection it is done once for all log-ins of theirs.
 func (w *witness) resolve(ctx context.Context, verifier string) (*identity.Identity, error) {
 	d := w.directory
-	key := d.keyOf(w.person.sid, w.person.entry.DN, verifier, len(w.root.token) > 0)
+	key := d.keyOf(w.person.sid, w.person.entry.DN, uuidOf(w.person.entry), verifier, len(w.root.token) > 0)
 	look := func(ctx context.Context) (id *identity.Identity, err error) {
 		err = w.look(ctx, func(c *conn, root rootDSE) (err error) {
 			id, err = d.identify(ctx, c, root, w.person, verifier)
@@ -94,6 +94,7 @@ func (d *Directory) account(p person) identity.Account {
 		Directory:   d.name,
 		Home:        d.netBIOS(),
 		SID:         p.sid,
+		UUID:        uuidOf(p.entry),
 		SAM:         d.loginName(p.entry),
 		UPN:         value(p.entry, "userPrincipalName"),
 		DN:          p.entry.DN,

@@ -20,6 +20,7 @@ type Account struct {
 	Domain      string // NetBIOS name of the account's domain
 	DNSDomain   string // its DNS name
 	SID         SID
+	UUID        string // of its entry, RFC 4530; empty where the server shows none
 	SAM         string // sAMAccountName, or uid
 	UPN         string // userPrincipalName, explicit or implicit
 	DN          string
