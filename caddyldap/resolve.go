@@ -36,7 +36,7 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 // person's own connection it is done once for all log-ins of theirs.
 func (w *witness) resolve(ctx context.Context, verifier string) (*identity.Identity, error) {
 	d := w.directory
-	key := d.keyOf(w.person.sid, w.person.entry.DN, verifier, len(w.root.token) > 0)
+	key := d.keyOf(w.person.sid, w.person.entry.DN, uuidOf(w.person.entry), verifier, len(w.root.token) > 0)
 	look := func(ctx context.Context) (id *identity.Identity, err error) {
 		err = w.look(ctx, func(c *conn, root rootDSE) (err error) {
 			id, err = d.identify(ctx, c, root, w.person, verifier)
@@ -75,8 +75,12 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 	if err := d.unmistakable(ctx, c, root, p.entry); err != nil {
 		return nil, err
 	}
+	overlooked, err := d.overlooked(ctx, c, root, p.entry)
+	if err != nil {
+		return nil, err
+	}
 	a := d.account(p)
-	var err error
+	a.Details = d.details(p.entry, overlooked)
 	if a.Groups, a.ByToken, err = d.groups(ctx, c, root, p); err != nil {
 		return nil, err
 	}
@@ -93,6 +97,7 @@ func (d *Directory) account(p person) identity.Account {
 		Directory:   d.name,
 		Home:        d.netBIOS(),
 		SID:         p.sid,
+		UUID:        uuidOf(p.entry),
 		SAM:         d.loginName(p.entry),
 		UPN:         value(p.entry, "userPrincipalName"),
 		DN:          p.entry.DN,
@@ -100,7 +105,6 @@ func (d *Directory) account(p person) identity.Account {
 		Mail:        value(p.entry, "mail"),
 		Domain:      d.netBIOS(),
 		DNSDomain:   d.dns(),
-		Details:     d.details(p.entry),
 		PasswordSet: number(p.entry, "pwdLastSet"),
 	}
 	if k.netBIOS != "" {
