@@ -150,7 +150,7 @@ func (d *Directory) within(dn string) error {
 	}
 	for _, text := range d.bases {
 		base, err := ldap.ParseDN(text)
-		if err == nil && base.AncestorOfFold(account) {
+		if err == nil && isUnder(account, base) {
 			return nil
 		}
 	}
@@ -158,4 +158,15 @@ func (d *Directory) within(dn string) error {
 		Kind: identity.KindNotFound, Err: fmt.Errorf("%.512q is under none of the base DNs", dn),
 		Hint: "if this account should be let in, add its place to base_dn; now: " + strings.Join(d.bases, " "),
 	}
+}
+
+// isUnder reports whether a DN is below another. The last part of it must be that
+// one as rules compare DNs: the LDAP library joins letters that directories do not.
+func isUnder(account, base *ldap.DN) bool {
+	above := len(account.RDNs) - len(base.RDNs)
+	if above <= 0 || !base.AncestorOfFold(account) {
+		return false
+	}
+	parent := &ldap.DN{RDNs: account.RDNs[above:]}
+	return policy.FoldDN(parent.String()) == policy.FoldDN(base.String())
 }
