@@ -17,9 +17,12 @@ var (
 	nameAttributes  = append([]string{"uid", "gidNumber", "userPrincipalName", "displayName", "mail", "primaryGroupID", "pwdLastSet"}, groupAttributes...)
 	// Standing and memberships take a controller time to work out, so they are
 	// not asked of every group.
-	accountAttributes = append([]string{
+	accountAttributes = append(append([]string{
 		"userAccountControl", "accountExpires", "msDS-User-Account-Control-Computed", "memberOf",
-	}, nameAttributes...)
+	}, uniqueAttributes...), nameAttributes...)
+	// What tells an entry from a later one of its DN, where there are no SIDs:
+	// entryUUID, RFC 4530, or in 389 Directory Server its forerunner.
+	uniqueAttributes = []string{"entryUUID", "nsUniqueId"}
 )
 
 // sAMAccountType values of accounts, [MS-SAMR] 2.2.1.9.
@@ -32,6 +35,17 @@ const (
 func isAccount(e *ldap.Entry) bool {
 	kind := value(e, "sAMAccountType")
 	return kind == samUser || kind == samMachine || kind == samTrust
+}
+
+// uuidOf is what tells an entry from a later one of its DN, empty where the server
+// shows none.
+func uuidOf(e *ldap.Entry) string {
+	for _, attribute := range uniqueAttributes {
+		if uuid := value(e, attribute); uuid != "" {
+			return uuid
+		}
+	}
+	return ""
 }
 
 // sidChunk is how many SIDs one filter asks for.
