@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
 )
 
@@ -80,5 +82,42 @@ func TestCurlGetsInByTicket(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestChromiumGetsInByTicket: the page is there without a prompt, over HTTP and over
+// HTTPS with HTTP/2, and so is what the page fetches.
+func TestChromiumGetsInByTicket(t *testing.T) {
+	s := start(t, siteConfig{LDAP: kerberosWords(), Body: whoami})
+	env := ticketsOf(t, "alice", "")
+	for _, base := range []string{strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1), s.HTTPS} {
+		t.Run(base[:5], func(t *testing.T) {
+			profile := t.TempDir()
+			// Chromium looks for the machine's Kerberos only where a former run has met
+			// Negotiate.
+			state := []byte(`{"net": {"received_http_auth_negotiate_headers": true}}`)
+			if err := os.WriteFile(filepath.Join(profile, "Local State"), state, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx := launch(t, profile, chromedp.Env(env...), chromedp.Flag("auth-server-allowlist", "localhost"))
+			want := who(t, "alice", "negotiate", "keytab")
+			for range 2 {
+				if status, text := visit(t, ctx, base+"/"); status != 200 || text != want {
+					t.Fatalf("got %d %s, want %s; reason %s", status, text, want, s.reason(t))
+				}
+			}
+			got, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(async () => {
+				const one = () => fetch("/x").then(r => r.text());
+				return await Promise.all([one(), one(), one(), one(), one(), one(), one(), one()]);
+			})()`, chromedp.EvalAwaitPromise))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range got {
+				if text != want {
+					t.Errorf("a fetch: got %s, want %s", text, want)
+				}
+			}
+		})
 	}
 }
