@@ -3,6 +3,7 @@ package caddyldap
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -39,8 +40,27 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 			Hint: "the ticket has no PAC, and so neither SID nor groups: write a service_account line",
 		}
 	}
-	var id *identity.Identity
-	err := d.service.do(ctx, func(c *conn, root rootDSE) error {
+	// Not folded: there are realms in which anna and ANNA are two.
+	key := cacheKey{dn: "ticket of " + w.ticket.Client(), verifier: nameKeytab, reading: d.reading.print}
+	if id := d.cache.recall(key, d.limit()); id != nil {
+		if newer := d.cache.recall(d.keyOfIdentity(id), d.limit()); newer != nil && newer.At.After(id.At) {
+			id = newer // somebody was denied meanwhile, and looked up again
+		}
+		return id, nil
+	}
+	return d.once(ctx, key, func(ctx context.Context) (*identity.Identity, error) {
+		id, err := w.look(ctx)
+		if err == nil {
+			d.cache.entries.Set(key, known{id: id})
+		}
+		return id, err
+	})
+}
+
+// look asks on the service account's connections.
+func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err error) {
+	d := w.directory
+	err = d.service.do(ctx, func(c *conn, root rootDSE) error {
 		e, err := w.entry(ctx, c, root)
 		if err != nil {
 			return err
@@ -55,7 +75,11 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 		if kind, ok := standing(e, d.now()); !ok {
 			return identity.Fail(kind, fmt.Errorf("%.512q has changed since its ticket was made", e.DN))
 		}
-		id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, nameKeytab)
+		if id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, nameKeytab); err != nil || !root.ad {
+			return err
+		}
+		// What every log-in is in, and an entry does not show.
+		id, err = d.carry(ctx, c, root, everybody, id)
 		return err
 	})
 	return id, err
@@ -75,8 +99,13 @@ func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap
 		return nil, err
 	}
 	e, err := d.find(ctx, c, root, name)
-	if err == nil && e == nil {
-		err = notFound()
+	if err != nil {
+		return nil, err
 	}
-	return e, err
+	// Active Directory's KDC makes no difference between letters of two cases.
+	// Others do, and their directories find anna for ANNA, who is somebody else.
+	if e == nil || !root.ad && !slices.Contains(e.GetEqualFoldAttributeValues(d.loginAttribute(root)), name.User) {
+		return nil, notFound()
+	}
+	return e, nil
 }

@@ -121,3 +121,21 @@ func TestChromiumGetsInByTicket(t *testing.T) {
 		})
 	}
 }
+
+// TestTicketsAndPasswordsAgree: for every account of the lab that can log in,
+// nested, primary and domain-local groups, and 300 of them.
+func TestTicketsAndPasswordsAgree(t *testing.T) {
+	s := start(t, siteConfig{
+		LDAP: kerberosWords(), Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t}\n\trespond \"{http.auth.user.id}|{http.auth.user.sid}|{http.auth.user.dn}|{http.auth.user.upn}|{http.auth.user.groups}\"\n",
+	})
+	url := strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1) + "/"
+	for _, sam := range []string{"alice", "bob", "carol", "dave", "eve", "müller", "frank", "many", "upnsam"} {
+		t.Run(sam, func(t *testing.T) {
+			status, byTicket, _ := curlWith(t, ticketsOf(t, sam, ""), url)
+			byPassword := curl(t, "--basic", "-u", sam+":"+lab.Account(sam).Password, url)
+			if status != 200 || byPassword.Status != 200 || byTicket != byPassword.Body {
+				t.Errorf("by ticket %d\n%s\nby password %d\n%s", status, byTicket, byPassword.Status, byPassword.Body)
+			}
+		})
+	}
+}
