@@ -30,6 +30,8 @@ var house = map[string][]string{
 	"internal/ntlm":   {"internal/identity"},
 	"internal/policy": {"internal/identity"},
 	"internal/spnego": {},
+	"internal/ndr":    {},
+	"internal/pac":    {"internal/identity", "internal/ndr"},
 	// for tests alone
 	"internal/metrictest": {},
 	"internal/faultproxy": {},
@@ -38,7 +40,7 @@ var house = map[string][]string{
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
 	"internal/krb":      {},
 	// the records office
-	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb"},
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac"},
 	// the door
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
@@ -64,6 +66,8 @@ var outside = map[string][]string{
 	"internal/ntlm":       {"golang.org/x/crypto/md4"},
 	"internal/policy":     {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
 	"internal/spnego":     {},
+	"internal/ndr":        {},
+	"internal/pac":        {},
 	"internal/faultproxy": {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},

@@ -7,24 +7,58 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/pac"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
+
+// certificateOf reads the PAC of a ticket, nil where it has none. The KDC alone,
+// and whoever has the service's key, can have signed it; and it must be of this
+// very ticket.
+func certificateOf(t *krb.Ticket) (*pac.PAC, error) {
+	if t.PAC == nil {
+		return nil, nil
+	}
+	p, err := pac.Parse(t.PAC)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", krb.ErrPAC, err)
+	case p.Server == nil:
+		return nil, fmt.Errorf("%w: nobody has signed it", krb.ErrPAC)
+	}
+	if err := t.CheckPAC(p.Signed(), p.Server.Type, p.Server.Sum); err != nil {
+		return nil, err
+	}
+	if err := p.CheckClient(strings.Join(t.Name, "/"), t.AuthAt); err != nil {
+		return nil, fmt.Errorf("%w: %w", krb.ErrPAC, err)
+	}
+	return p, nil
+}
 
 // ticketWitness is the evidence in a Principal that a ticket has proven.
 type ticketWitness struct {
-	directory *Directory
-	ticket    *krb.Ticket
-	sid       identity.SID
+	directory   *Directory
+	ticket      *krb.Ticket
+	certificate *pac.PAC     // may be nil
+	sid         identity.SID // zero where no certificate has it
 }
 
 // Close implements io.Closer: nothing is held.
 func (*ticketWitness) Close() error { return nil }
 
 // proveTicket makes the Principal of a ticket that the acceptor has taken.
-func (d *Directory) proveTicket(t *krb.Ticket) *identity.Principal {
-	w := &ticketWitness{directory: d, ticket: t}
+func (d *Directory) proveTicket(t *krb.Ticket, certificate *pac.PAC) *identity.Principal {
+	w := &ticketWitness{directory: d, ticket: t, certificate: certificate}
+	if certificate != nil && certificate.Logon != nil {
+		w.sid = certificate.Logon.SID()
+	}
+	if certificate != nil && certificate.Delegation != nil {
+		d.log().Info("a service logs somebody in by delegation", zap.String("user", t.Client()),
+			zap.String("target", certificate.Delegation.Target), zap.Strings("transited", certificate.Delegation.Through))
+	}
 	return identity.Prove(identity.Proof{
 		SID: w.sid, Claimed: identity.Name{User: t.Client()}, Verifier: nameKeytab, Evidence: w,
 	})
@@ -34,6 +68,9 @@ func (d *Directory) proveTicket(t *krb.Ticket) *identity.Principal {
 // ticket has one, which survives renames, else by the name.
 func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error) {
 	d := w.directory
+	if d.service == nil && !w.sid.IsZero() {
+		return w.certified(), nil
+	}
 	if d.service == nil {
 		return nil, &identity.Error{
 			Kind: identity.KindServiceAccount, Err: fmt.Errorf("nobody can look up %.300q", w.ticket.Client()),
@@ -41,7 +78,7 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 		}
 	}
 	// Not folded: there are realms in which anna and ANNA are two.
-	key := cacheKey{dn: "ticket of " + w.ticket.Client(), verifier: nameKeytab, reading: d.reading.print}
+	key := cacheKey{sid: w.sid, dn: "ticket of " + w.ticket.Client(), verifier: nameKeytab, reading: d.reading.print}
 	if id := d.cache.recall(key, d.limit()); id != nil {
 		if newer := d.cache.recall(d.keyOfIdentity(id), d.limit()); newer != nil && newer.At.After(id.At) {
 			id = newer // somebody was denied meanwhile, and looked up again
@@ -85,9 +122,37 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 	return id, err
 }
 
-// entry finds the account by the client's name in the ticket.
+// certified is the identity that the certificate tells of, where nobody can look
+// names up: groups are SIDs, and rules by their names let nobody in and keep
+// everybody out.
+func (w *ticketWitness) certified() *identity.Identity {
+	d, logon := w.directory, w.certificate.Logon
+	a := identity.Account{
+		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
+		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
+		Verifier: nameKeytab, ByToken: true, At: d.now(),
+	}
+	if u := w.certificate.UPN; u != nil && u.Name != "" {
+		a.UPN = u.Name
+	}
+	for _, sid := range append(logon.Groups(), identity.SIDEveryone, identity.SIDAuthenticatedUsers) {
+		a.Groups = append(a.Groups, identity.Group{SID: sid})
+	}
+	a.Groups = sorted(a.Groups)
+	return identity.New(a, policy.FoldDN)
+}
+
+// entry finds the account: by the SID in the certificate, else by the client's
+// name in the ticket.
 func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap.Entry, error) {
 	d := w.directory
+	if !w.sid.IsZero() {
+		entries, err := bySIDs(ctx, c, root.base, []identity.SID{w.sid}, d.reading.account)
+		if e := entries[w.sid]; err != nil || e != nil && isAccount(e) {
+			return e, err
+		}
+		return nil, notFound()
+	}
 	if !strings.EqualFold(w.ticket.Realm, d.dns()) && len(w.ticket.Name) > 0 {
 		return nil, &identity.Error{
 			Kind: identity.KindRealm, Err: fmt.Errorf("%.300q is of another realm than this directory, whose domain is %s", w.ticket.Client(), d.dns()),

@@ -12,7 +12,7 @@ import (
 // byTicket resolves whom a ticket that the acceptor has taken proves.
 func byTicket(t *testing.T, d *Directory, realm string, name ...string) (*identity.Identity, error) {
 	t.Helper()
-	return d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Name: name}))
+	return d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Name: name}, nil))
 }
 
 // TestTicketIsSomebody: by the very name in the ticket, in the directory's own

@@ -217,3 +217,47 @@ func TestReplaysAreForgotten(t *testing.T) {
 		t.Errorf("got %v and %d, want 2", err, r.Len())
 	}
 }
+
+// TestCheckPAC: threats C-05. The checksum of the ticket's own key alone, of its own
+// type alone.
+func TestCheckPAC(t *testing.T) {
+	for _, etype := range []int32{etypeAES128SHA1, etypeAES256SHA1, etypeAES128SHA2, etypeAES256SHA2} {
+		long := aKey(etype, 0x11)
+		f, a := newForge(noon, long), acceptorOf(noon, long)
+		ticket, _, err := a.Accept(f.token(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed := []byte("what the KDC says")
+		sum, err := checksum(long, signed, usagePAC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, _ := checksum(aKey(etype, 0x12), signed, usagePAC)
+		session, _ := checksum(f.part.Key, signed, usagePAC)
+		usage, _ := checksum(long, signed, usageAcceptorSign)
+		kind := checksumOf[etype]
+		for name, c := range map[string]struct {
+			signed []byte
+			kind   int32
+			sum    []byte
+			good   bool
+		}{
+			"as it should be":  {signed, kind, sum, true},
+			"changed":          {[]byte("what the KDC said"), kind, sum, false},
+			"another key":      {signed, kind, other, false},
+			"the session key":  {signed, kind, session, false},
+			"another usage":    {signed, kind, usage, false},
+			"cut":              {signed, kind, sum[:8], false},
+			"nothing":          {signed, kind, nil, false},
+			"said to be CRC":   {signed, 1, sum, false},
+			"said to be MD5":   {signed, 7, sum, false},
+			"said to be HMAC":  {signed, -138, sum, false},
+			"of another AES's": {signed, 31 - kind, sum, false},
+		} {
+			if err := ticket.CheckPAC(c.signed, c.kind, c.sum); (err == nil) != c.good || err != nil && !errors.Is(err, ErrPAC) {
+				t.Errorf("%s, %s: got %v", Etype(etype), name, err)
+			}
+		}
+	}
+}
