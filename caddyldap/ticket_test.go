@@ -19,7 +19,9 @@ func byTicket(t *testing.T, d *Directory, realm string, name ...string) (*identi
 // realm; a password of theirs gives the same identity, and a disabled account none.
 func TestTicketIsSomebody(t *testing.T) {
 	d, _ := open(t, demoDirectory(startDemo(t, nil)), "EXAMPLE")
-	unix, _ := open(t, demoDirectory(startDemo(t, func(c *demodir.Config) { c.Quirks = demodir.Quirks{NotActive: true, NoTokenGroups: true, NoInChain: true} })), "EXAMPLE")
+	unix, _ := open(t, demoDirectory(startDemo(t, func(c *demodir.Config) {
+		c.Quirks = demodir.Quirks{NotActive: true, NoTokenGroups: true, NoInChain: true}
+	})), "EXAMPLE")
 	unix.User = &User{Attribute: "sAMAccountName"}
 	unix.dnsDomain = "example.test"
 	for _, c := range []struct {
