@@ -90,7 +90,10 @@ func TestAcceptRefuses(t *testing.T) {
 		"the listed host":            {func(f *forge, a *Acceptor) { a.Services = []string{"http/WEB.example.test"} }, nil},
 		"a service of another realm": {func(f *forge, _ *Acceptor) { f.realm = "OTHER.TEST" }, ErrService},
 		"no service name":            {func(f *forge, _ *Acceptor) { f.ticket = func(t *messages.Ticket) { t.SName.NameString = nil } }, ErrService},
-		"user to user":               {func(f *forge, _ *Acceptor) { f.options = []byte{0x40, 0, 0, 0} }, ErrService},
+		"an address of elsewhere": {func(f *forge, _ *Acceptor) {
+			f.part.CAddr = types.HostAddresses{{AddrType: 2, Address: []byte{192, 0, 2, 1}}}
+		}, nil},
+		"user to user": {func(f *forge, _ *Acceptor) { f.options = []byte{0x40, 0, 0, 0} }, ErrService},
 		"RC4": {func(f *forge, a *Acceptor) {
 			f.long = aKey(etypeRC4, 1)
 			a.Keytab.Keys = append(a.Keytab.Keys, &Key{Realm: f.realm, Version: 3, Etype: etypeRC4, value: f.long})

@@ -238,3 +238,39 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+// ndrString is the head of a string, and its text.
+func ndrString(text string) (head, body []byte) {
+	n := uint16(len(text))
+	head = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, 2*n), 2*n)
+	head = append(head, 4, 0, 2, 0)
+	body = binary.LittleEndian.AppendUint32(nil, uint32(n))
+	body = binary.LittleEndian.AppendUint32(body, 0)
+	body = binary.LittleEndian.AppendUint32(body, uint32(n))
+	for _, c := range []byte(text) {
+		body = append(body, c, 0)
+	}
+	return head, append(body, make([]byte, -len(body)&3)...)
+}
+
+// TestDelegation: threats C-06, a S4U_DELEGATION_INFO by the book.
+func TestDelegation(t *testing.T) {
+	target, targetText := ndrString("HTTP/web.example.test")
+	first, firstText := ndrString("HTTP/app@EXAMPLE.TEST")
+	second, secondText := ndrString("HTTP/gate@EXAMPLE.TEST")
+	two := []byte{2, 0, 0, 0}
+	body := slices.Concat([]byte{0, 0, 2, 0}, target, two, []byte{8, 0, 2, 0}, targetText, two, first, second, firstText, secondText)
+	raw := slices.Concat([]byte{1, 0x10, 8, 0, 0xcc, 0xcc, 0xcc, 0xcc}, binary.LittleEndian.AppendUint32(nil, uint32(len(body))), make([]byte, 4), body)
+	d, err := parseDelegation(raw)
+	if err != nil || d.Target != "HTTP/web.example.test" || !slices.Equal(d.Through, []string{"HTTP/app@EXAMPLE.TEST", "HTTP/gate@EXAMPLE.TEST"}) {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	for n := range raw {
+		if _, err := parseDelegation(raw[:n]); err == nil {
+			t.Errorf("cut to %d bytes: taken", n)
+		}
+	}
+	if _, err := parseDelegation(changed(raw, 16+12, 3)); err == nil {
+		t.Error("another number of services than there are: taken")
+	}
+}
