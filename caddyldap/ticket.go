@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -69,7 +70,7 @@ func (d *Directory) proveTicket(t *krb.Ticket, certificate *pac.PAC) *identity.P
 func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error) {
 	d := w.directory
 	if d.service == nil && !w.sid.IsZero() {
-		return w.certified(), nil
+		return w.certified()
 	}
 	if d.service == nil {
 		return nil, &identity.Error{
@@ -125,8 +126,11 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 // certified is the identity that the certificate tells of, where nobody can look
 // names up: groups are SIDs, and rules by their names let nobody in and keep
 // everybody out.
-func (w *ticketWitness) certified() *identity.Identity {
+func (w *ticketWitness) certified() (*identity.Identity, error) {
 	d, logon := w.directory, w.certificate.Logon
+	if err := w.checkRealm(cmp.Or(d.dns(), w.ticket.Home)); err != nil {
+		return nil, err // OTHER\alice is not EXAMPLE\alice
+	}
 	a := identity.Account{
 		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
 		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
@@ -139,7 +143,19 @@ func (w *ticketWitness) certified() *identity.Identity {
 		a.Groups = append(a.Groups, identity.Group{SID: sid})
 	}
 	a.Groups = sorted(a.Groups)
-	return identity.New(a, policy.FoldDN)
+	return identity.New(a, policy.FoldDN), nil
+}
+
+// checkRealm holds a name without a SID that a directory could know to the
+// directory's own realm.
+func (w *ticketWitness) checkRealm(own string) error {
+	if strings.EqualFold(w.ticket.Realm, own) {
+		return nil
+	}
+	return &identity.Error{
+		Kind: identity.KindRealm, Err: fmt.Errorf("%.300q is of another realm than this directory, whose domain is %s", w.ticket.Client(), own),
+		Hint: "users of another realm need a directory of their own here; where the domain has another DNS name than that, write dns_domain",
+	}
 }
 
 // entry finds the account: by the SID in the certificate, else by the client's
@@ -153,11 +169,8 @@ func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap
 		}
 		return nil, notFound()
 	}
-	if !strings.EqualFold(w.ticket.Realm, d.dns()) && len(w.ticket.Name) > 0 {
-		return nil, &identity.Error{
-			Kind: identity.KindRealm, Err: fmt.Errorf("%.300q is of another realm than this directory, whose domain is %s", w.ticket.Client(), d.dns()),
-			Hint: "users of another realm need a directory of their own here; where the domain has another DNS name than that, write dns_domain",
-		}
+	if err := w.checkRealm(d.dns()); err != nil {
+		return nil, err
 	}
 	name := identity.Name{User: strings.Join(w.ticket.Name, "/")}
 	if err := name.Check(); err != nil {

@@ -1,12 +1,14 @@
 package caddyldap
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/pac"
 )
 
 // byTicket resolves whom a ticket that the acceptor has taken proves.
@@ -73,6 +75,30 @@ func TestTicketsAreLookedUpOnce(t *testing.T) {
 	now = now.Add(time.Hour)
 	if again, _ := byTicket(t, d, "EXAMPLE.TEST", "alice"); again == first || again == newer {
 		t.Error("older than the ttl")
+	}
+}
+
+// TestCertifiedOfAnotherDomain: with the certificate alone, who is of another realm
+// is not somebody of that name here.
+func TestCertifiedOfAnotherDomain(t *testing.T) {
+	raw, err := os.ReadFile("../internal/pac/testdata/alice.pac")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := pac.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dns := range []string{"", "example.test"} {
+		config := demoDirectory(startDemo(t, nil))
+		config.ServiceAccount, config.DNSDomain = nil, dns
+		d, _ := open(t, config, "EXAMPLE")
+		for realm, want := range map[string]identity.Kind{"EXAMPLE.TEST": 0, "OTHER.TEST": identity.KindRealm} {
+			id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Home: "EXAMPLE.TEST", Name: []string{"alice"}}, certificate))
+			if want != 0 && identity.KindOf(err) != want || want == 0 && (err != nil || id.SAM != "alice" || len(id.Groups()) < 5) {
+				t.Errorf("%q, %s: got %v, %v, want %v", dns, realm, id, err, want)
+			}
+		}
 	}
 }
 

@@ -80,7 +80,10 @@ func TestAcceptRefuses(t *testing.T) {
 			f.part.CRealm, f.sent.CRealm, a.Realms = "OTHER.TEST", "OTHER.TEST", []string{"OTHER.TEST"}
 			f.part.Transited = messages.TransitedEncoding{TRType: 1, Contents: []byte("EVIL.TEST")}
 		}, ErrRealm},
-		"the own realm, not listed":  {func(_ *forge, a *Acceptor) { a.Realms = []string{"OTHER.TEST"} }, ErrRealm},
+		"the own realm, not listed": {func(_ *forge, a *Acceptor) { a.Realms = []string{"OTHER.TEST"} }, ErrRealm},
+		"a slash in a component": {func(f *forge, _ *Acceptor) {
+			f.part.CName.NameString, f.sent.CName.NameString = []string{"alice/admin"}, []string{"alice/admin"}
+		}, ErrMalformed},
 		"a nameless client":          {func(f *forge, _ *Acceptor) { f.part.CName.NameString, f.sent.CName.NameString = nil, nil }, ErrMalformed},
 		"another service":            {func(f *forge, _ *Acceptor) { f.service = "cifs/web.example.test" }, ErrService},
 		"the host":                   {func(f *forge, _ *Acceptor) { f.service = "host/web.example.test" }, ErrService},

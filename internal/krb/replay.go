@@ -34,7 +34,7 @@ func (r *Replays) note(cipher []byte, now, until time.Time) error {
 	print := sha256.Sum256(cipher)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !now.Before(r.next) || len(r.seen) >= maxReplays {
+	if !now.Before(r.next) {
 		r.forget(now)
 	}
 	if known, ok := r.seen[print]; ok && !now.After(known) {
@@ -54,6 +54,9 @@ func (r *Replays) forget(now time.Time) {
 		}
 	}
 	r.next = now.Add(sweepEvery)
+	if len(r.seen) >= maxReplays {
+		r.next = now.Add(time.Second) // somebody waits, and a sweep takes its time
+	}
 }
 
 // Len is how many requests are remembered.
