@@ -25,6 +25,9 @@ func (d *Directory) overlooked(ctx context.Context, c *conn, root rootDSE, e *ld
 	if len(names) > 0 && d.showsUnasked(e) {
 		return lowered(names), nil
 	}
+	if c.server.url.isCatalog() { // which does not have every attribute that the entry has
+		return lowered(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return shows(e, name) })), nil
+	}
 	for _, name := range names {
 		key := strings.ToLower(name)
 		if shows(e, name) {

@@ -70,13 +70,24 @@ func bySIDs(ctx context.Context, c *conn, base string, list []identity.SID, attr
 			if err != nil {
 				return nil, err
 			}
-			if found[sid] != nil {
+			switch known := found[sid]; {
+			case known == nil:
+				found[sid] = e
+			case !sid.IsWellKnown() && sid.Domain() != identity.SIDBuiltin:
 				return nil, identity.Fail(identity.KindAmbiguous, errors.New("two entries have the SID "+sid.String()))
+			case isOfDomain(e.DN, base) && !isOfDomain(known.DN, base):
+				found[sid] = e
 			}
-			found[sid] = e
 		}
 	}
 	return found, nil
+}
+
+// isOfDomain tells an entry of the domain itself from those of other domains and of
+// the configuration, which have entries of the same well-known SIDs; a global
+// catalog shows all of them.
+func isOfDomain(dn, base string) bool {
+	return strings.EqualFold(dnsFromDN(dn), dnsFromDN(base)) && !strings.Contains(identity.Fold(dn), ",cn=configuration,")
 }
 
 // escapeBytes writes a binary value into a filter, RFC 4515 3.

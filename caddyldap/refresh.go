@@ -74,6 +74,12 @@ func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *iden
 	if kind, ok := standing(entry, d.now()); !ok {
 		return nil, identity.Fail(kind, errors.New("the account has changed since it logged in"))
 	}
+	if c.server.url.isCatalog() && value(entry, "pwdLastSet") == "" {
+		return nil, &identity.Error{
+			Kind: identity.KindCannotRefresh, Err: errors.New("the global catalog does not tell whether the password was changed or the account has ended"),
+			Hint: "users log in again after the ttl; a server line with port 636, or none, spares them that",
+		}
+	}
 	fresh, err := d.identify(ctx, c, root, person{entry: entry, sid: id.SID}, id.Verifier)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,11 @@ func (d *Directory) warnPort(raw string) {
 	if err != nil {
 		return
 	}
+	if u.isCatalog() {
+		d.logger.Warn("a server is a global catalog, which has not all of an account", zap.String("server", raw),
+			zap.String("hint", "attributes that it lacks fit no rule, and none lets nobody pass by them; only accounts of the controller's own domain are let in; port 636, or none, has all of it"))
+		return
+	}
 	var hint string
 	switch {
 	case u.TLS && u.Port == ldap.DefaultLdapPort:
