@@ -182,6 +182,7 @@ func TestTicketsThroughPooledConnections(t *testing.T) {
 		"shown by a header":        {"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;", ""},
 		"shown by another header":  {"proxy_set_header X-Real-IP $remote_addr;", ""},
 		"silent and trusted_proxy": {"", "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}"},
+		"silent":                   {"", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, siteConfig{
