@@ -56,10 +56,16 @@ var forged int // how many were made
 // forgedSite is a site whose tickets are the test's; words are more of the keytab's.
 func forgedSite(t *testing.T, server *slapd.Server, keytab, words string) *site {
 	t.Helper()
+	return forgedSiteOf(t, "example.org", server, keytab, words)
+}
+
+// forgedSiteOf is one of a domain.
+func forgedSiteOf(t *testing.T, dns string, server *slapd.Server, keytab, words string) *site {
+	t.Helper()
 	if words != "" {
 		words = " {\n" + words + "\n}"
 	}
-	return people(t, server, serviceWords+"\ndns_domain example.org\nbase_dn ou=people,"+slapd.Base+" ou=partners,"+slapd.Base+"\nverify keytab "+keytab+words, "")
+	return people(t, server, serviceWords+"\ndns_domain "+dns+"\nbase_dn ou=people,"+slapd.Base+" ou=partners,"+slapd.Base+"\nverify keytab "+keytab+words, "")
 }
 
 // present sends a token on a connection of its own, and gives the answer with its

@@ -42,22 +42,23 @@ func TestForgedTicketsByWord(t *testing.T) {
 	rc4Ticket := func(_ *testing.T, f *krbforge.Forge) { f.Long, f.Part.Key = forgedKey(rc4), krbforge.Key(rc4, 0x55) }
 	stranger := func(_ *testing.T, f *krbforge.Forge) { f.Part.CRealm, f.Sent.CRealm = "OTHER.ORG", "OTHER.ORG" }
 	for _, c := range []struct {
-		name, words string
+		name, dns, words string
 		forgery
 	}{
-		{"C-04 RC4", "allow_rc4", forgery{change: rc4Ticket, status: 200}},
-		{"C-04 DES", "allow_rc4", forgery{change: forgeries["C-04 a ticket of DES"].change, status: 401, reason: "etype"}},
-		{"C-07 the own realm, and another is listed", "realms OTHER.ORG", forgery{change: forgeries["nothing"].change, status: 403, reason: "realm"}},
-		{"C-07 by way of a realm that nobody checked", "realms EXAMPLE.ORG OTHER.ORG", forgery{change: func(t *testing.T, f *krbforge.Forge) {
+		{"C-04 RC4", "example.org", "allow_rc4", forgery{change: rc4Ticket, status: 200}},
+		{"C-04 DES", "example.org", "allow_rc4", forgery{change: forgeries["C-04 a ticket of DES"].change, status: 401, reason: "etype"}},
+		{"C-07 the own realm, and another is listed", "example.org", "realms OTHER.ORG", forgery{change: forgeries["nothing"].change, status: 403, reason: "realm"}},
+		{"C-07 a listed realm", "other.org", "realms OTHER.ORG", forgery{change: stranger, status: 200}},
+		{"C-07 by way of a realm that nobody checked", "other.org", "realms OTHER.ORG", forgery{change: func(t *testing.T, f *krbforge.Forge) {
 			stranger(t, f)
 			f.Part.Transited = krb.TransitedEncoding{TRType: 1, Contents: []byte("EVIL.ORG")}
 		}, status: 403, reason: "realm"}},
-		{"C-07 a name of ours in a listed realm", "realms EXAMPLE.ORG OTHER.ORG", forgery{change: stranger, status: 403, reason: "realm"}},
-		{"C-08 another host", "spn HTTP/intranet.example.org", forgery{change: forgeries["nothing"].change, status: 401, reason: "sname"}},
-		{"C-08 a listed host", "spn HTTP/intranet.example.org HTTP/LOCALHOST", forgery{change: forgeries["nothing"].change, status: 200}},
+		{"C-07 a name of ours in a listed realm", "example.org", "realms EXAMPLE.ORG OTHER.ORG", forgery{change: stranger, status: 403, reason: "realm"}},
+		{"C-08 another host", "example.org", "spn HTTP/intranet.example.org", forgery{change: forgeries["nothing"].change, status: 401, reason: "sname"}},
+		{"C-08 a listed host", "example.org", "spn HTTP/intranet.example.org HTTP/LOCALHOST", forgery{change: forgeries["nothing"].change, status: 200}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := forgedSite(t, server, keytab, c.words)
+			s := forgedSiteOf(t, c.dns, server, keytab, c.words)
 			f := forge("anna")
 			c.change(t, f)
 			s.wantForged(t, present(t, s.HTTP+"/", f.Token(t)), c.forgery)

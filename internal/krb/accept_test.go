@@ -3,6 +3,7 @@ package krb
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -212,15 +213,69 @@ func TestReplay(t *testing.T) {
 func TestReplaysAreForgotten(t *testing.T) {
 	r := NewReplays()
 	for i := range 1000 {
-		if err := r.note([]byte{byte(i), byte(i >> 8)}, noon, noon.Add(10*time.Minute)); err != nil {
+		if err := r.note("alice", []byte{byte(i), byte(i >> 8)}, noon, noon.Add(10*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.note([]byte("later"), noon.Add(9*time.Minute), noon.Add(19*time.Minute)); err != nil || r.Len() != 1001 {
+	if err := r.note("bob", []byte("later"), noon.Add(9*time.Minute), noon.Add(19*time.Minute)); err != nil || r.Len() != 1001 {
 		t.Errorf("got %v and %d, want 1001", err, r.Len())
 	}
-	if err := r.note([]byte("last"), noon.Add(11*time.Minute), noon.Add(21*time.Minute)); err != nil || r.Len() != 2 {
+	if err := r.note("bob", []byte("last"), noon.Add(11*time.Minute), noon.Add(21*time.Minute)); err != nil || r.Len() != 2 {
 		t.Errorf("got %v and %d, want 2", err, r.Len())
+	}
+}
+
+// TestOneFillsTheMemory: threats C-02. Whoever sends more requests than are
+// remembered waits, and the others go on; none of them is accepted twice. Where
+// everybody has a few, all wait.
+func TestOneFillsTheMemory(t *testing.T) {
+	const most = 640
+	until := noon.Add(10 * time.Minute)
+	of := func(client string, i int) []byte { return fmt.Appendf(nil, "%s %d", client, i) }
+	r := NewReplays()
+	r.most = most
+	if err := r.note("bob", of("bob", 0), noon, until); err != nil {
+		t.Fatal(err)
+	}
+	for i := range most - 1 {
+		if err := r.note("mallory", of("mallory", i), noon, until.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	if err := r.note("alice", of("alice", 0), noon, until); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	last := until.Add((most - 2) * time.Second)
+	for _, c := range []struct {
+		name, client string
+		request      []byte
+		now          time.Time
+		want         error
+	}{
+		{"another of his", "mallory", of("mallory", most), noon, ErrTooMany},
+		{"one of his again", "mallory", of("mallory", 0), noon, ErrTooMany},
+		{"one of another's again", "bob", of("bob", 0), noon, ErrReplay},
+		{"the one that came after", "alice", of("alice", 0), noon, ErrReplay},
+		{"the last of his, late", "mallory", of("mallory", most-2), last, ErrTooMany},
+		{"another of his, when all are too old", "mallory", of("mallory", most), last.Add(time.Minute), nil},
+	} {
+		if err := r.note(c.client, c.request, c.now, c.now.Add(time.Minute)); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+	}
+	if len(r.senders) != 1 || r.Len() != 1 {
+		t.Errorf("got %d senders and %d requests, want 1 and 1", len(r.senders), r.Len())
+	}
+
+	few := NewReplays()
+	few.most = most
+	for i := range most {
+		if err := few.note(string(of("user", i%100)), of("few", i), noon, until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := few.note("alice", of("alice", 0), noon, until); !errors.Is(err, ErrTooMany) || few.Len() != most {
+		t.Errorf("full of everybody's: got %v and %d, want %v", err, few.Len(), ErrTooMany)
 	}
 }
 
