@@ -127,6 +127,10 @@ var forgeries = map[string]forgery{
 	"C-01 another realm":              {func(_ *testing.T, f *krbforge.Forge) { f.Sent.CRealm = "OTHER.ORG" }, 401, "identity_mismatch", 401},
 	"C-01 a name with a realm inside": {both("paul@EXAMPLE.ORG"), 401, "bad_token", 200},
 	"C-01 a name with a slash inside": {both("anna/admin"), 401, "bad_token", 200},
+	"two components":                  {both("anna", "admin"), 403, "not_found", 200},
+	"nobody in particular":            {both("WELLKNOWN", "ANONYMOUS"), 403, "not_found", 200},
+	"a name that is a filter":         {both("ann*"), 403, "not_found", 200},
+	"a name of control characters":    {both("an\nna"), 401, "bad_name", 200},
 	"C-03 a clock behind":             {clock(-6 * time.Minute), 401, "skew", 401},
 	"C-03 a clock ahead":              {clock(6 * time.Minute), 401, "skew", 401},
 	"C-03 a clock just behind":        {clock(-4 * time.Minute), 200, "", 200},
@@ -186,8 +190,8 @@ func of(etype int32) func(*testing.T, *krbforge.Forge) {
 	}
 }
 
-func both(name string) func(*testing.T, *krbforge.Forge) {
-	return func(_ *testing.T, f *krbforge.Forge) { f.Part.CName, f.Sent.CName = named(name), named(name) }
+func both(names ...string) func(*testing.T, *krbforge.Forge) {
+	return func(_ *testing.T, f *krbforge.Forge) { f.Part.CName, f.Sent.CName = named(names...), named(names...) }
 }
 
 func clock(off time.Duration) func(*testing.T, *krbforge.Forge) {

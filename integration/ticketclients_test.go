@@ -63,3 +63,28 @@ func TestDisabledAfterTheTicket(t *testing.T) {
 		t.Errorf("afterwards: got %d %q, reason %s, want 401 and disabled", got.StatusCode, got.Header.Values("WWW-Authenticate"), s.reason(t))
 	}
 }
+
+// TestTicketWhileTheDirectoryIsDown: threats E-01. A ticket proves somebody whom
+// nobody can look up: 503 and no challenge, until the directory is back. Who was
+// looked up before comes in.
+func TestTicketWhileTheDirectoryIsDown(t *testing.T) {
+	server := openLDAP(t)
+	s := forgedSite(t, server, forgedKeytab(t), "")
+	s.wantForged(t, present(t, s.HTTP+"/", forge("anna").Token(t)), forgery{status: 200})
+	do(t, "killing slapd", server.Kill)
+	got := present(t, s.HTTP+"/", forge("paul").Token(t))
+	if got.StatusCode != 503 || got.Header.Get("WWW-Authenticate") != "" || got.Header.Get("Retry-After") == "" {
+		t.Errorf("down: got %d %v, reason %s, want 503", got.StatusCode, got.Header, s.reason(t))
+	}
+	s.wantForged(t, present(t, s.HTTP+"/", forge("anna").Token(t)), forgery{status: 200})
+	do(t, "starting slapd", server.Restart)
+	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		got := present(t, s.HTTP+"/", forge("paul").Token(t))
+		if got.StatusCode == 200 {
+			break
+		}
+		if got.StatusCode != 503 || time.Since(began) > 10*time.Second {
+			t.Fatalf("back: got %d, reason %s", got.StatusCode, s.reason(t))
+		}
+	}
+}

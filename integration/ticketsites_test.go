@@ -2,7 +2,6 @@ package integration
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -324,7 +323,7 @@ func TestKeytabIsRewritten(t *testing.T) {
 			}
 		}
 	}
-	if n := strings.Count(s.logText(t), fmt.Sprint(`"reason":"keytab"`)); n < 5 {
+	if n := strings.Count(s.logText(t), `"reason":"keytab"`); n < 5 {
 		t.Errorf("got %d refusals in the log, want 5 and more", n)
 	}
 }
