@@ -3,8 +3,6 @@ package caddyntlm
 import (
 	"slices"
 
-	"go.uber.org/zap"
-
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
@@ -48,11 +46,3 @@ func (h *Handler) settleNegotiate() {
 }
 
 func isNTLM(m spnego.Mechanism) bool { return m.OID == spnego.NTLMSSP }
-
-// sayTickets says what is not to be seen in the configuration.
-func (h *Handler) sayTickets() {
-	if h.tickets != nil && h.ntlm != nil && h.ntlm.Key() != h.tickets.Key() {
-		h.log.Info("tickets and NTLM are of two directories: who comes by ticket sends one with each request",
-			zap.String("tickets", h.tickets.Name()), zap.String("ntlm", h.ntlm.Name()))
-	}
-}

@@ -105,7 +105,7 @@ func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err e
 		return nil, nil, err
 	}
 	// The last check: who may not come in must not fill the memory.
-	if err := a.Replays.note(request.EncryptedAuthenticator.Cipher, a.now(), moment(sent).Add(2*a.skew())); err != nil {
+	if err := a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, a.now(), moment(sent).Add(2*a.skew())); err != nil {
 		return nil, nil, err
 	}
 	return t, c, nil

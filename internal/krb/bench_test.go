@@ -12,11 +12,11 @@ func BenchmarkAccept(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", Etype(etype), size), func(b *testing.B) {
 				long := aKey(etype, 0x11)
 				f, a := newForge(noon, long), acceptorOf(noon, long)
-				f.pac(b, make([]byte, size))
+				f.PAC(b, make([]byte, size))
 				tokens := make([][]byte, 2000)
 				for i := range tokens {
-					f.sent.Cusec = i
-					tokens[i] = f.token(b)
+					f.Sent.Cusec = i
+					tokens[i] = f.Token(b)
 				}
 				b.ReportAllocs()
 				b.ResetTimer()
