@@ -103,8 +103,9 @@ func (s *servers) each(ctx context.Context, order []*server, by way, act act) (a
 		var c *conn
 		if c, err = by.dial(ctx, sv); err == nil {
 			err = act(ctx, c)
-			if c.reused && identity.KindOf(err) == identity.KindUnavailable && ctx.Err() == nil {
-				// Its server had ended it meanwhile, which is nobody's failure.
+			if c.reused && identity.KindOf(err) == identity.KindUnavailable && unanswered(err) && ctx.Err() == nil {
+				// Its server had ended it meanwhile, which is nobody's failure. What it
+				// has answered is its answer, and no password is sent twice for one.
 				if c, err = s.dial(ctx, sv); err == nil {
 					err = act(ctx, c)
 				}

@@ -73,7 +73,7 @@ func bySIDs(ctx context.Context, c *conn, base string, list []identity.SID, attr
 			switch known := found[sid]; {
 			case known == nil:
 				found[sid] = e
-			case !sid.IsWellKnown() && sid.Domain() != identity.SIDBuiltin:
+			case sid.IsOfDomain():
 				return nil, identity.Fail(identity.KindAmbiguous, errors.New("two entries have the SID "+sid.String()))
 			case isOfDomain(e.DN, base) && !isOfDomain(known.DN, base):
 				found[sid] = e

@@ -69,7 +69,7 @@ func (s *spare) pick(sv *server) *conn {
 		if !c.lost() {
 			return c
 		}
-		c.abort()
+		go c.close()
 	}
 	return nil
 }
@@ -139,15 +139,4 @@ func (s *spare) close() {
 		c.close()
 	}
 	s.conns = nil
-}
-
-// count is how many there are to each server.
-func (s *spare) count() map[*server]int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[*server]int)
-	for _, c := range s.conns {
-		all[c.server]++
-	}
-	return all
 }

@@ -1,6 +1,9 @@
 package caddyldap
 
 import (
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +41,13 @@ func passwords(t *testing.T, url string, change func(*Directory)) (d *Directory,
 	}
 }
 
+// spares is how many connections wait for the next password.
+func spares(d *Directory) int {
+	d.spare.mu.Lock()
+	defer d.spare.mu.Unlock()
+	return len(d.spare.conns)
+}
+
 // TestPasswordsShareAConnection: where a password was right the next one needs no
 // new connection, and whoever it is of is nobody else.
 func TestPasswordsShareAConnection(t *testing.T) {
@@ -66,7 +76,7 @@ func TestWrongPasswordEndsItsConnection(t *testing.T) {
 		}
 	}
 	before := made()
-	if n := d.spare.count()[d.servers.all()[0]]; n != 0 {
+	if n := spares(d); n != 0 {
 		t.Errorf("got %d connections kept after wrong passwords, want 0", n)
 	}
 	if id := mustLogIn(t, d, "bob"); id.SAM != "bob" {
@@ -170,6 +180,30 @@ func TestSpareConnectionThatIsGone(t *testing.T) {
 	}
 }
 
+// TestAnswerOnASpareConnection: what a server answers there is its answer. Only where
+// the connection was lost is the password sent again.
+func TestAnswerOnASpareConnection(t *testing.T) {
+	refused := &answer{at: binding, code: 49, text: "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 6fb, v1db1"}
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{
+		"an answer": {identity.Fail(identity.KindUnavailable, refused), 1},
+		"none":      {identity.Fail(identity.KindUnavailable, io.EOF), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(1)
+			f.up[0] = true
+			asked := 0
+			spare := way{answered: f.answered, dial: func(context.Context, *server) (*conn, error) { return &conn{reused: true}, nil }}
+			err := f.tryBy(t.Context(), spare, func(context.Context, *conn) error { asked++; return c.err })
+			if asked != c.want || !errors.Is(err, c.err) {
+				t.Errorf("got %d binds and %v, want %d and %v", asked, err, c.want, c.err)
+			}
+		})
+	}
+}
+
 // TestSpareIsBounded: no more of them than the pool may have, nor for longer.
 func TestSpareIsBounded(t *testing.T) {
 	s := startDemo(t, nil)
@@ -184,7 +218,7 @@ func TestSpareIsBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := d.spare.count()[d.servers.all()[0]]; n < 1 || n > 2 {
+	if n := spares(d); n < 1 || n > 2 {
 		t.Errorf("got %d connections kept, want 1 or 2", n)
 	}
 	settled(t, s, 0)
