@@ -10,8 +10,7 @@ func unbuilt(in string) []string {
 		return []string{"netlogon", "kerberos_password", "smb"}
 	case "windows_auth":
 		return []string{
-			"extended_protection", "accept_binding", "ntlm",
-			"throttle", "session", "login", "totp",
+			"ntlm", "throttle", "session", "login", "totp",
 		}
 	}
 	return nil

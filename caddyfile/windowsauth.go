@@ -41,6 +41,7 @@ func handlerWords() words[handler] {
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
 	maps.Copy(w, limitWords())
+	maps.Copy(w, protectionWords())
 	return w
 }
 
@@ -59,6 +60,9 @@ func handlerWords() words[handler] {
 //		max_pending <total> [<per-address>]
 //		allow_preflight
 //		one_to_one <cidr>…
+//		extended_protection off|allow|require
+//		accept_binding <hex>…
+//		accept_target <host>…
 //		directory { … }        # with URLs: the words of an ldap block
 //	}
 func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -16,6 +16,7 @@ type exchange struct {
 	directory *Directory
 	bind      *ldapsasl.Bind
 	challenge []byte
+	channel   *identity.Channel // what the log-in is held to
 
 	mu    sync.Mutex
 	conn  *conn
@@ -49,7 +50,10 @@ func (x *exchange) Close() error {
 	return nil
 }
 
-var errFinished = errors.New("the exchange has ended")
+var (
+	errFinished = errors.New("the exchange has ended")
+	errNoMIC    = errors.New("the client has signed that its message has a MIC, and it has none")
+)
 
 // Finish implements identity.NTLMExchange.
 func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.Principal, error) {
@@ -63,7 +67,7 @@ func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.P
 		return nil, identity.Fail(identity.KindBadToken, err)
 	}
 	claimed := identity.Name{Domain: message.Domain, User: message.User}
-	if err := refuse(message, claimed); err != nil {
+	if err := refuse(message, claimed, x.channel); err != nil {
 		x.conn.close()
 		return nil, claimedBy(claimed, err)
 	}
@@ -81,9 +85,11 @@ func (x *exchange) move(from, to phase) bool {
 	return true
 }
 
-// refuse turns away what no controller may be asked: an anonymous log-in,
-// which it would grant, NTLMv1 and LM, and names that no account has.
-func refuse(m *ntlm.Authenticate, claimed identity.Name) error {
+// refuse turns away what no controller may be asked: an anonymous log-in, which it
+// would grant, NTLMv1 and LM, names that no account has, and what was meant for
+// another server. The controller alone can tell that the client has said so; that
+// it says nothing else it need not be asked about.
+func refuse(m *ntlm.Authenticate, claimed identity.Name, channel *identity.Channel) error {
 	if m.Anonymous() {
 		return identity.Fail(identity.KindAnonymous, nil)
 	}
@@ -91,10 +97,17 @@ func refuse(m *ntlm.Authenticate, claimed identity.Name) error {
 	case ntlm.ResponseNTLMv2:
 		// A controller may read a list of attributes otherwise than we do, and
 		// it says where the client meant to go.
-		if _, err := m.V2(); err != nil {
+		response, err := m.V2()
+		if err != nil {
 			return identity.Fail(identity.KindBadToken, err)
 		}
-		return claimed.Check()
+		if response.PromisesMIC() && m.MIC == nil {
+			return identity.Fail(identity.KindBadToken, errNoMIC)
+		}
+		if err := claimed.Check(); err != nil {
+			return err
+		}
+		return channel.Check(meant(response))
 	case ntlm.ResponseNone:
 		return identity.Fail(identity.KindAnonymous, nil)
 	case ntlm.ResponseLMOnly, ntlm.ResponseNTLMv1, ntlm.ResponseNTLM2Session:
@@ -130,6 +143,16 @@ func (x *exchange) prove(ctx context.Context, authenticate []byte, m *ntlm.Authe
 		return nil, x.clientSigning() // the controller now talks sealed, and we have no key
 	}
 	return p, err
+}
+
+// meant is what a client has said of where it logs in, [MS-NLMP] 3.1.5.1.2.
+func meant(r *ntlm.NTLMv2Response) identity.Meant {
+	var m identity.Meant
+	if b, ok := r.AVPairs.ChannelBindings(); ok {
+		m.Binding = &b
+	}
+	m.Target, _ = r.AVPairs.TargetName()
+	return m
 }
 
 func (x *exchange) clientSigning() error {

@@ -146,7 +146,7 @@ func (k *Keytab) current() (*krb.Keytab, error) {
 }
 
 // VerifyTicket implements identity.TicketVerifier.
-func (k *Keytab) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Principal, identity.TicketContext, error) {
+func (k *Keytab) VerifyTicket(_ context.Context, token []byte, channel *identity.Channel) (*identity.Principal, identity.TicketContext, error) {
 	table, err := k.current()
 	if err != nil {
 		return nil, nil, &identity.Error{Kind: identity.KindKeytab, Err: err, Hint: "the file must be there and readable by the user that Caddy runs as: klist -ekt " + k.File}
@@ -155,6 +155,9 @@ func (k *Keytab) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Pri
 	ticket, established, err := acceptor.Accept(token)
 	if err != nil {
 		return nil, nil, k.explain(err)
+	}
+	if err := channel.Check(identity.Meant{Binding: ticket.Binding, Target: ticket.Service}); err != nil {
+		return nil, nil, err
 	}
 	certificate, err := certificateOf(ticket)
 	if err != nil {

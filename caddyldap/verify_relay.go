@@ -33,9 +33,8 @@ func (r *Relay) Attach(d *Directory) error {
 }
 
 // StartNTLM implements identity.NTLMVerifier: it connects to a controller,
-// which the exchange then is bound to. The channel bindings are not looked
-// at: the controller has the client's in its answer, and its own to compare.
-func (r *Relay) StartNTLM(ctx context.Context, negotiate, _ []byte) (identity.NTLMExchange, error) {
+// which the exchange then is bound to.
+func (r *Relay) StartNTLM(ctx context.Context, negotiate []byte, channel *identity.Channel) (identity.NTLMExchange, error) {
 	if _, err := ntlm.ParseNegotiate(negotiate); err != nil {
 		return nil, identity.Fail(identity.KindBadToken, err) // whatever a controller would make of it
 	}
@@ -49,6 +48,7 @@ func (r *Relay) StartNTLM(ctx context.Context, negotiate, _ []byte) (identity.NT
 	if err != nil {
 		return nil, claimedBy(identity.Name{}, err)
 	}
+	x.channel = channel
 	return x, nil
 }
 

@@ -81,6 +81,7 @@ type conn struct {
 	number  uint64
 	retryAt atomic.Int64 // unix nanoseconds: no renewal before, a controller was down
 	shared  atomic.Bool  // a proxy was seen
+	met     atomic.Bool  // a request was
 	mu      sync.Mutex
 	gone    bool    // closed or hijacked
 	seats   []seat  // one a directory: mostly one
@@ -132,6 +133,9 @@ func (c *conn) share() {
 		c.bar()
 	}
 }
+
+// first reports once that a request is the first on the connection.
+func (c *conn) first() bool { return c != nil && !c.met.Load() && !c.met.Swap(true) }
 
 // isShared reports whether a proxy was ever seen on the connection.
 func (c *conn) isShared() bool { return c != nil && c.shared.Load() }

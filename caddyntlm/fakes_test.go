@@ -174,7 +174,7 @@ func (d *fakeDirectory) account(user string) *identity.Identity {
 	return identity.New(a, d.fold)
 }
 
-func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate, bindings []byte) (identity.NTLMExchange, error) {
+func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate []byte, channel *identity.Channel) (identity.NTLMExchange, error) {
 	if d.start != nil {
 		if err := d.start(ctx); err != nil {
 			return nil, err

@@ -92,6 +92,9 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	h.warnPlain()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
+	if err := h.shareEndpoints(); err != nil {
+		return err
+	}
 	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil {
 		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
 	}
@@ -104,8 +107,8 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 
 // settle checks the configuration and makes it ready.
 func (h *Handler) settle(directories []directory) error {
-	h.conns, h.notices = newConns(), new(notices)
-	if err := errors.Join(h.settleLimits(), h.settleOneToOne()); err != nil {
+	h.conns, h.notices, h.endpoints = newConns(), new(notices), newEndpoints()
+	if err := errors.Join(h.settleLimits(), h.settleOneToOne(), h.settleProtection()); err != nil {
 		return err
 	}
 	h.directories, h.meter = directories, newMeter(newMetrics(), directories)

@@ -63,6 +63,16 @@ type Handler struct {
 	// through them. Naming a proxy that shares connections hands out
 	// identities. Default: none.
 	OneToOne []string `json:"one_to_one,omitempty"`
+	// How strictly a log-in by NTLM or Kerberos is held to the connection and the
+	// service that the client meant: allow (what a client says of it must fit),
+	// require (it must say something), off. Default: allow.
+	ExtendedProtection string `json:"extended_protection,omitempty"`
+	// Certificates of TLS proxies before this server that clients may be bound to:
+	// the hash of each in hexadecimal, as openssl x509 -fingerprint shows it.
+	AcceptBinding []string `json:"accept_binding,omitempty"`
+	// Hosts that clients may mean where no TLS tells: names of this site, without
+	// HTTP/ before them.
+	AcceptTarget []string `json:"accept_target,omitempty"`
 
 	directories []directory
 	ntlm        directory          // serves NTLM, nil where it is not offered
@@ -78,10 +88,13 @@ type Handler struct {
 	nameOf      nameFormat
 	limits      limits
 	oneToOne    []netip.Prefix
+	bindings    [][16]byte // of AcceptBinding
+	endpoints   *endpoints // which certificates connections have shown
 	conns       *conns
 	pending     *quota
 	asking      *quota
 	server      *caddyhttp.Server
+	sharing     bool // of the endpoints
 	notices     *notices
 	meter       *meter
 	now         func() time.Time
@@ -165,6 +178,7 @@ func (h *Handler) Cleanup() error {
 	if h.conns != nil {
 		h.conns.endAll()
 	}
+	h.unshareEndpoints()
 	return h.unmeasure()
 }
 

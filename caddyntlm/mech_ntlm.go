@@ -121,7 +121,7 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 	defer cancel()
 	v.asked = true
 	began := v.door.now() // not v.start: the client has sent a body meanwhile
-	exchange, err := v.door.ntlm.NTLMVerifier().StartNTLM(ctx, v.credential.message, nil)
+	exchange, err := v.door.ntlm.NTLMVerifier().StartNTLM(ctx, v.credential.message, v.channel())
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (v *visit) proveTicket(acceptor *spnego.Acceptor, token []byte) (spnego.Tur
 	ctx, cancel := v.deadline()
 	defer cancel()
 	v.from = v.door.tickets
-	principal, established, err := v.from.TicketVerifier().VerifyTicket(ctx, token, nil)
+	principal, established, err := v.from.TicketVerifier().VerifyTicket(ctx, token, v.channel())
 	if err != nil {
 		return spnego.Turn{}, err
 	}

@@ -58,6 +58,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindEtype:         wrong,
 	identity.KindService:       wrong,
 	identity.KindPAC:           suspicious,
+	identity.KindProtection:    suspicious,
 
 	identity.KindBadCredentials:  wrong,
 	identity.KindGuestMapped:     suspicious,

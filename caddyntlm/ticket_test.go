@@ -27,7 +27,7 @@ func ticketOf(user string) []byte {
 	return append([]byte{0x60, byte(len(inner))}, inner...)
 }
 
-func (f *fakeTickets) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Principal, identity.TicketContext, error) {
+func (f *fakeTickets) VerifyTicket(_ context.Context, token []byte, channel *identity.Channel) (*identity.Principal, identity.TicketContext, error) {
 	f.asked.Add(1)
 	_, user, ok := bytes.Cut(token, []byte("ticket of "))
 	if !ok || f.directory.groups[string(user)] == nil {

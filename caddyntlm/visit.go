@@ -65,6 +65,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
 		v.barrier = identity.KindProxySeen
 		h.noticeProxy(v.start)
 	}
+	v.noteEndpoint()
 	switch {
 	case v.barrier != noBarrier:
 	case v.conn.isShared():

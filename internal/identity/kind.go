@@ -38,6 +38,7 @@ const (
 	KindEtype         // a ticket of an enctype that is refused
 	KindService       // a ticket for another service
 	KindPAC           // a PAC that nobody vouches for
+	KindProtection    // meant for another server: extended protection
 
 	// What the controller says about the account.
 
@@ -132,6 +133,7 @@ var kindNames = [kindEnd]string{
 	KindEtype:            "etype",
 	KindService:          "sname",
 	KindPAC:              "pac",
+	KindProtection:       "epa",
 	KindRealm:            "realm",
 	KindKeytab:           "keytab",
 }

@@ -15,9 +15,8 @@ type PasswordVerifier interface {
 // NTLMVerifier decides by an NTLM exchange.
 type NTLMVerifier interface {
 	// StartNTLM takes a client's NEGOTIATE_MESSAGE, byte for byte as it came,
-	// and the channel bindings of its TLS connection (16 bytes as in
-	// MsvAvChannelBindings, nil without TLS). Its errors are *Error.
-	StartNTLM(ctx context.Context, negotiate, binding []byte) (NTLMExchange, error)
+	// and what the log-in is held to. Its errors are *Error.
+	StartNTLM(ctx context.Context, negotiate []byte, channel *Channel) (NTLMExchange, error)
 }
 
 // NTLMExchange is one handshake of one client. Finish or Close ends it, and
@@ -34,10 +33,9 @@ type NTLMExchange interface {
 
 // TicketVerifier decides by a Kerberos ticket, and asks nobody for it.
 type TicketVerifier interface {
-	// VerifyTicket takes a GSS-API token with an AP-REQ, RFC 4121 4.1, and the
-	// channel bindings of the client's TLS connection (as for StartNTLM). Its
-	// errors are *Error.
-	VerifyTicket(ctx context.Context, token, binding []byte) (*Principal, TicketContext, error)
+	// VerifyTicket takes a GSS-API token with an AP-REQ, RFC 4121 4.1, and what
+	// the log-in is held to. Its errors are *Error.
+	VerifyTicket(ctx context.Context, token []byte, channel *Channel) (*Principal, TicketContext, error)
 }
 
 // TicketContext is what a ticket has established, RFC 4121.

@@ -1,0 +1,221 @@
+package caddyntlm
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	_ "crypto/sha256" // the hashes of certificates' signatures
+	_ "crypto/sha512"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+)
+
+// tls-server-end-point, RFC 5929 4: a connection is known by the certificate that
+// its server has shown. Neither Go nor Caddy say which one that was; so those count
+// that the server would show now, or has lately shown, under the name that the
+// client asked for. All of them are the server's own, and nobody else has their keys.
+
+const (
+	// endpointFresh is how long the answer to "which certificates" is used.
+	endpointFresh = time.Second
+	// endpointKept is how long a certificate counts after it was shown last: as long
+	// as a session may be resumed, RFC 8446 4.6.1.
+	endpointKept = 7 * 24 * time.Hour
+	// maxEndpoints bounds the names, which clients choose where a certificate is
+	// shown for any name; maxShown bounds the certificates of one.
+	maxEndpoints, maxShown = 4096, 64
+)
+
+// endpoints remembers which certificates were shown under which name, over reloads.
+type endpoints struct {
+	mu    sync.Mutex
+	names map[endpoint]*shown
+}
+
+// endpoint is what decides which certificate is shown: the name that the client
+// asked for, or where it asked for none the address.
+type endpoint struct{ name, address string }
+
+// shown are the channel bindings of certificates, the youngest first.
+type shown struct {
+	at       time.Time // of the last look
+	bindings [][16]byte
+	last     []time.Time
+}
+
+var sharedEndpoints = caddy.NewUsagePool()
+
+const endpointsKey = "endpoints"
+
+func newEndpoints() *endpoints { return &endpoints{names: make(map[endpoint]*shown)} }
+
+// Destruct implements caddy.Destructor.
+func (*endpoints) Destruct() error { return nil }
+
+// shareEndpoints takes the memory that all doors of the process have.
+func (h *Handler) shareEndpoints() error {
+	shared, _, err := sharedEndpoints.LoadOrNew(endpointsKey, func() (caddy.Destructor, error) { return newEndpoints(), nil })
+	if err != nil {
+		return err
+	}
+	h.endpoints, h.sharing = shared.(*endpoints), true
+	return nil
+}
+
+func (h *Handler) unshareEndpoints() {
+	if h.sharing {
+		_, _ = sharedEndpoints.Delete(endpointsKey)
+	}
+}
+
+// of are the bindings under a name. look gives the certificates as they are now; it
+// is not asked more often than once in endpointFresh.
+func (e *endpoints) of(name endpoint, now time.Time, look func() []*x509.Certificate) [][16]byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.names[name]
+	if s != nil && now.Sub(s.at) < endpointFresh {
+		return s.bindings
+	}
+	if s == nil {
+		s = new(shown)
+		e.makeRoom()
+		e.names[name] = s
+	}
+	s.at = now
+	s.note(look(), now)
+	return s.bindings
+}
+
+// note puts certificates before those that were shown earlier, and forgets the
+// oldest. The slice that was handed out stays as it is.
+func (s *shown) note(certificates []*x509.Certificate, now time.Time) {
+	bindings, last := make([][16]byte, 0, len(certificates)+len(s.bindings)), make([]time.Time, 0, len(certificates)+len(s.last))
+	for _, certificate := range certificates {
+		if b := endpointBinding(certificate); !slices.Contains(bindings, b) {
+			bindings, last = append(bindings, b), append(last, now)
+		}
+	}
+	for i, b := range s.bindings {
+		if len(bindings) < maxShown && now.Sub(s.last[i]) < endpointKept && !slices.Contains(bindings, b) {
+			bindings, last = append(bindings, b), append(last, s.last[i])
+		}
+	}
+	s.bindings, s.last = bindings, last
+}
+
+// makeRoom forgets the name that was looked at longest ago.
+func (e *endpoints) makeRoom() {
+	if len(e.names) < maxEndpoints {
+		return
+	}
+	var oldest endpoint
+	var at time.Time
+	for name, s := range e.names {
+		if at.IsZero() || s.at.Before(at) {
+			oldest, at = name, s.at
+		}
+	}
+	delete(e.names, oldest)
+}
+
+// endpointBinding is the binding of a connection whose server has shown a
+// certificate.
+func endpointBinding(certificate *x509.Certificate) [16]byte {
+	h := endpointHash(certificate.SignatureAlgorithm).New()
+	h.Write(certificate.Raw)
+	return bindingOf(h.Sum(nil))
+}
+
+// bindingOf is the binding of a certificate's hash.
+func bindingOf(hash []byte) [16]byte {
+	return ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), hash...))
+}
+
+// endpointHash is the hash of a signature's algorithm, and SHA-256 for MD5 and
+// SHA-1, RFC 5929 4.1, and for algorithms that have none.
+func endpointHash(algorithm x509.SignatureAlgorithm) crypto.Hash {
+	switch algorithm {
+	case x509.SHA384WithRSA, x509.ECDSAWithSHA384, x509.SHA384WithRSAPSS:
+		return crypto.SHA384
+	case x509.SHA512WithRSA, x509.ECDSAWithSHA512, x509.SHA512WithRSAPSS:
+		return crypto.SHA512
+	}
+	return crypto.SHA256
+}
+
+// endpointBindings are the bindings of the connection that a request came on.
+func (h *Handler) endpointBindings(r *http.Request) [][16]byte {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	name := endpoint{name: r.TLS.ServerName}
+	if name.name == "" && local != nil {
+		name.address = local.String()
+	}
+	return h.endpoints.of(name, h.now(), func() []*x509.Certificate { return h.certificates(name.name, local) })
+}
+
+// certificates are those that the server may show under a name, or at an address
+// where the client asks for none.
+func (h *Handler) certificates(name string, local net.Addr) []*x509.Certificate {
+	var found []*x509.Certificate
+	for _, c := range caddytls.AllMatchingCertificates(name) {
+		found = appendLeaf(found, &c.Certificate)
+	}
+	for _, policy := range h.server.TLSConnPolicies {
+		if policy.TLSConfig == nil || policy.TLSConfig.GetCertificate == nil {
+			continue
+		}
+		for _, schemes := range signatureSchemes {
+			hello := &tls.ClientHelloInfo{
+				ServerName: name, Conn: standIn{local: local}, SignatureSchemes: schemes,
+				SupportedVersions: []uint16{tls.VersionTLS13},
+			}
+			if c, err := policy.TLSConfig.GetCertificate(hello); err == nil {
+				found = appendLeaf(found, c)
+			}
+		}
+	}
+	return found
+}
+
+// signatureSchemes make a server show one certificate and then the other, where it
+// has one of ECDSA and one of RSA.
+var signatureSchemes = [...][]tls.SignatureScheme{
+	{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512, tls.Ed25519},
+	{tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512, tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512},
+}
+
+func appendLeaf(found []*x509.Certificate, c *tls.Certificate) []*x509.Certificate {
+	leaf := c.Leaf
+	if leaf == nil && len(c.Certificate) > 0 {
+		leaf, _ = x509.ParseCertificate(c.Certificate[0])
+	}
+	if leaf == nil || slices.ContainsFunc(found, leaf.Equal) {
+		return found
+	}
+	return append(found, leaf)
+}
+
+// standIn is a connection that is asked for its addresses alone.
+type standIn struct {
+	net.Conn
+	local net.Addr
+}
+
+func (s standIn) LocalAddr() net.Addr {
+	if s.local == nil {
+		return new(net.TCPAddr)
+	}
+	return s.local
+}
+
+func (standIn) RemoteAddr() net.Addr { return new(net.TCPAddr) }
