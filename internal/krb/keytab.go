@@ -27,6 +27,10 @@ func (k *Key) Principal() string { return strings.Join(k.Name, "/") + "@" + k.Re
 // Format redacts: a key must not be printed.
 func (k *Key) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte("krb.Key{" + k.Principal() + "}")) }
 
+// Fits reports whether the key is of a version of its account's key, which a
+// keytab may hold in eight bits.
+func (k *Key) Fits(version uint32) bool { return sameVersion(k.Version, version) }
+
 // Keytab is the keys of a keytab file, in the file's order.
 type Keytab struct{ Keys []*Key }
 
