@@ -156,7 +156,11 @@ func (k *Keytab) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Pri
 	if err != nil {
 		return nil, nil, k.explain(err)
 	}
-	return k.directory.proveTicket(ticket), established, nil
+	certificate, err := certificateOf(ticket)
+	if err != nil {
+		return nil, nil, k.explain(err)
+	}
+	return k.directory.proveTicket(ticket, certificate), established, nil
 }
 
 // explain sorts an error of the acceptor and names the cure.

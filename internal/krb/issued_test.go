@@ -60,13 +60,13 @@ func TestPresentKept(t *testing.T) {
 	long := aKey(etypeAES256SHA1, 0x11)
 	f := newForge(now, long)
 	var sealed []byte
-	f.ticket = func(made *messages.Ticket) {
+	f.Ticket = func(made *messages.Ticket) {
 		raw, err := made.Marshal()
 		sealed = must(t, raw, err)
 	}
-	f.token(t)
-	granting := cacheEntry{"krbtgt/EXAMPLE.TEST", f.part.Key, now.Add(-time.Hour), now.Add(time.Hour), sealed}
-	web := cacheEntry{"HTTP/web.example.test", f.part.Key, now.Add(-time.Hour), now.Add(9 * time.Hour), sealed}
+	f.Token(t)
+	granting := cacheEntry{"krbtgt/EXAMPLE.TEST", f.Part.Key, now.Add(-time.Hour), now.Add(time.Hour), sealed}
+	web := cacheEntry{"HTTP/web.example.test", f.Part.Key, now.Add(-time.Hour), now.Add(9 * time.Hour), sealed}
 	ended, old := web, granting
 	ended.ends, old.ends = now.Add(-time.Minute), now.Add(-time.Minute)
 	present := func(cache []byte) (*Initiation, *Issued, error) {
