@@ -3,6 +3,7 @@ package krb
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -76,6 +77,16 @@ func ParseKeytab(raw []byte) (*Keytab, error) {
 		return nil, fmt.Errorf("%w: the keytab holds no key of AES or RC4", ErrCredential)
 	}
 	return table, nil
+}
+
+// ReadKeytab reads a keytab file. Errors are those of the file system and
+// ErrCredential.
+func ReadKeytab(path string) (*Keytab, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseKeytab(raw)
 }
 
 // keyLengths of the enctypes that are known here.
