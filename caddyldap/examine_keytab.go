@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
 )
 
@@ -125,7 +124,7 @@ func (x *examination) keytabFile(ctx context.Context) {
 	}
 	table, err := k.current()
 	if err != nil {
-		x.tell(Observation{Faulty, "keytab", err.Error(), "klist -ekt " + k.File + " as the user that Caddy runs as"})
+		x.fault("keytab", err)
 		return
 	}
 	x.well("keytab", "%s has %s", k.File, shownFew(keyNames(table)))
@@ -221,7 +220,7 @@ func (d *Directory) testTickets(ctx context.Context) error {
 	}
 	table, err := k.current()
 	if err != nil {
-		return identity.Fail(identity.KindKeytab, err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()

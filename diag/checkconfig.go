@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -108,7 +109,11 @@ func (c *configCheck) directory(outside context.Context, title, name string, d *
 		d, err = app.Adopt(ctx, d)
 	}
 	if err != nil {
-		c.tell(caddyldap.Observation{Level: caddyldap.Faulty, About: "config", Text: err.Error(), Hint: "Caddy will not start with this"})
+		o := caddyldap.Observation{Level: caddyldap.Faulty, About: "config", Text: err.Error(), Hint: "Caddy will not start with this"}
+		if e, ok := errors.AsType[*identity.Error](err); ok && e.Hint != "" {
+			o.Hint += ": " + e.Hint
+		}
+		c.tell(o)
 		return
 	}
 	c.opened = append(c.opened, d)

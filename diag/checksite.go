@@ -23,6 +23,8 @@ type siteCheck struct {
 	ca           string
 	insecure     bool
 	verbose      bool
+
+	lookup func(ctx context.Context, host string) (canonical string, err error) // nil for DNS
 }
 
 func checkSiteCommand() *cobra.Command {
@@ -36,7 +38,8 @@ func checkSiteCommand() *cobra.Command {
 			"With --kerberos it logs in by a ticket for HTTP/ and the URL's host: it gets one\n" +
 			"with the tickets of the file that KRB5CCNAME names, or with --user alice@REALM by\n" +
 			"the password, which the site does not see then; and it says what ticket that is,\n" +
-			"and whether the site has proven itself.\n\n" +
+			"whether the site has proven itself, and over TLS whether it compares channel\n" +
+			"bindings, for which it sends one more request, bound to another connection.\n\n" +
 			"Exit code 0: the page was served. 1: it was refused. 2: it could not be found out.",
 		Args: one("URL", "check-site https://intranet.example.com/"),
 	}, func(cmd *cobra.Command, args []string) error {

@@ -33,7 +33,11 @@ func (c *siteCheck) presentTicket(ctx context.Context, client *siteClient, offer
 		client.say("leg 2, Negotiate: not sent, the site offers it and there is no ticket")
 		return nil, err
 	}
-	return client.byTicket(ctx, offer, credential, spn)
+	page, err := client.byTicket(ctx, offer, credential, spn)
+	if err == nil && offer.certificate != nil {
+		err = client.comparesBinding(ctx, credential, spn)
+	}
+	return page, err
 }
 
 // byTicket logs in by Kerberos, RFC 4559: one leg, which carries the channel binding
@@ -51,19 +55,27 @@ func (c *siteClient) byTicket(ctx context.Context, offer *answer, credential *kr
 		return nil, noTicket(err, spn)
 	}
 	c.tellTicket(issued, binding != nil)
-	token, err := (&spnego.NegTokenInit{MechTypes: spnego.NewMechTypeList(spnego.Kerberos), MechToken: initiation.Token}).Marshal()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.ask(ctx, "Negotiate "+base64.StdEncoding.EncodeToString(token))
+	a, err := c.negotiate(ctx, initiation)
 	if err != nil {
 		return nil, err
 	}
 	c.say("leg 2, Negotiate with the ticket: %s", a.status)
+	if off := clockOff(a.header, time.Now()); off.Abs() > time.Minute {
+		c.say("       the site's clock is %v ahead of this one", off)
+	}
 	if a.code >= 400 {
 		return a, ticketVerdict(a, issued, time.Now())
 	}
 	return a, c.proven(a, initiation)
+}
+
+// negotiate sends a token of Kerberos, in SPNEGO.
+func (c *siteClient) negotiate(ctx context.Context, initiation *krb.Initiation) (*answer, error) {
+	token, err := (&spnego.NegTokenInit{MechTypes: spnego.NewMechTypeList(spnego.Kerberos), MechToken: initiation.Token}).Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return c.ask(ctx, "Negotiate "+base64.StdEncoding.EncodeToString(token))
 }
 
 // tellTicket shows what its owner can see of a ticket.
@@ -188,7 +200,11 @@ func (c *siteCheck) service(ctx context.Context, host string) (spn, aliased stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	canonical, err := net.DefaultResolver.LookupCNAME(ctx, host)
+	lookup := c.lookup
+	if lookup == nil {
+		lookup = net.DefaultResolver.LookupCNAME
+	}
+	canonical, err := lookup(ctx, host)
 	if canonical = strings.TrimSuffix(canonical, "."); err == nil && !strings.EqualFold(canonical, host) {
 		aliased = canonical
 	}

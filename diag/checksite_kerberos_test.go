@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,6 +46,18 @@ func TestTicketVerdict(t *testing.T) {
 	}
 	if off := clockOff(http.Header{}, now); off != 0 {
 		t.Errorf("no Date: got %v, want 0", off)
+	}
+}
+
+// TestBindingVerdict: only a 401 shows that bindings are compared, and only a page that
+// they are not.
+func TestBindingVerdict(t *testing.T) {
+	for code, want := range map[int]string{
+		200: "does not compare", 204: "does not compare", 302: "does not compare", 401: "the site compares", 403: "not to be seen", 503: "not to be seen",
+	} {
+		if got := bindingVerdict(code); !strings.Contains(got, want) {
+			t.Errorf("%d: got %q, want %q in it", code, got, want)
+		}
 	}
 }
 
@@ -143,6 +156,21 @@ func TestService(t *testing.T) {
 		got, _, err := new(siteCheck).service(t.Context(), host)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%s: got %q, %v, want %q", host, got, err, want)
+		}
+	}
+	for name, c := range map[string]struct {
+		canonical string
+		err       error
+		want      string
+	}{
+		"an alias":       {"web.test.", nil, "web.test"},
+		"its own name":   {"www.test.", nil, ""},
+		"other capitals": {"WWW.test.", nil, ""},
+		"not to be seen": {"", errors.New("no DNS"), ""},
+	} {
+		check := &siteCheck{lookup: func(context.Context, string) (string, error) { return c.canonical, c.err }}
+		if spn, aliased, err := check.service(t.Context(), "www.test"); aliased != c.want || spn != "HTTP/www.test" || err != nil {
+			t.Errorf("%s: got %q, %q, %v, want alias %q", name, spn, aliased, err, c.want)
 		}
 	}
 	named := &siteCheck{tickets: tickets{spn: "HTTP/web.test"}}

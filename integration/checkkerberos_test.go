@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
 // samba runs samba-tool beside the first controller.
@@ -114,7 +118,7 @@ func TestCheckConfigKerberos(t *testing.T) {
 		want   string
 	}{
 		"well": {config("keytab "+web, "localhost"), 0,
-			"ok       spn      HTTP/web.example.test is on svc-web: version 1, tickets of aes256-cts-hmac-sha1-96, and the keytab has that key|HTTP/localhost is on svc-web|ok       keytab   " + web + " has svc-web@EXAMPLE.TEST, HTTP/web.example.test@EXAMPLE.TEST, HTTP/localhost@EXAMPLE.TEST (version 1 aes256|ok       dns      localhost has an address|ok       kerberos verify keytab, works at|all that could be looked at will work"},
+			"ok       spn      HTTP/web.example.test is on svc-web: version 1, tickets of aes256-cts-hmac-sha1-96, and the keytab has that key|HTTP/localhost is on svc-web|ok       keytab   " + web + " has svc-web@EXAMPLE.TEST, HTTP/web.example.test@EXAMPLE.TEST, HTTP/localhost@EXAMPLE.TEST (version 1 aes256|ok       dns      localhost has an address, and is no alias|ok       clock    the same as here|ok       kerberos verify keytab, works at|all that could be looked at will work"},
 		"another host, too":      {config("keytab "+web, "localhost", "nobody.example.test"), 0, "note     spn      no account of example.test has HTTP/nobody.example.test|hint: setspn -S HTTP/nobody.example.test svc-web, or samba-tool spn add|unclear  dns      nobody.example.test has no address"},
 		"another host":           {config("keytab "+web, "nobody.example.test"), 1, "FAULT    spn      no account of example.test has HTTP/nobody.example.test"},
 		"a host that spn leaves": {config("keytab "+web+" {\nspn HTTP/web.example.test\n}", "localhost"), 1, "FAULT    spn      spn HTTP/web.example.test takes no ticket for HTTP/localhost|hint: write HTTP/localhost behind spn"},
@@ -132,7 +136,7 @@ func TestCheckConfigKerberos(t *testing.T) {
 		"a keytab without AES":   {config("keytab " + without(t, web, 8, 7, 5, 4, 2, 1)), 1, "FAULT    spn      HTTP/web.example.test is on svc-web: tickets will be of aes256-cts-hmac-sha1-96, and the keytab has no key of that with version 1"},
 		"a keytab with AES128":   {config("keytab " + without(t, web, 7, 4, 1)), 1, "tickets will be of aes256-cts-hmac-sha1-96, and the keytab has no key"},
 		"everybody's file":       {config("keytab "+copied(t, web, 0o644), "localhost"), 0, "note     keytab   |can be read by everybody on this machine (mode 0644)|hint: chmod o= "},
-		"no keytab":              {config("keytab /nowhere/http.keytab"), 1, "FAULT    config|keytab /nowhere/http.keytab: "},
+		"no keytab":              {config("keytab /nowhere/http.keytab"), 1, "FAULT    config|keytab /nowhere/http.keytab is not there: |no such file|hint: Caddy will not start with this: mend the path, or write the file: ktpass"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out := doctor(t, "", "check-config", c.config)
@@ -199,6 +203,7 @@ func TestCheckSiteKerberos(t *testing.T) {
 		t.Fatal("kvno gets no ticket")
 	}
 	bare := append(os.Environ(), "KRB5_CONFIG=/nowhere", "KRB5CCNAME=FILE:/nowhere")
+	comparing := comparingSite(t)
 	impostor, late := fakeSite(t, 200, 0), fakeSite(t, 401, 10*time.Minute+30*time.Second)
 	byPassword := "-u alice@example.test -p " + lab.Account("alice").Password
 	for name, c := range map[string]struct {
@@ -207,7 +212,9 @@ func TestCheckSiteKerberos(t *testing.T) {
 	}{
 		"by the cache":       {alice, verdict{local, "", 0, "ticket for HTTP/localhost@EXAMPLE.TEST of alice@EXAMPLE.TEST, new from the KDC|aes256-cts-hmac-sha1-96, under the service's key version 1; session key aes256|leg 2, Negotiate with the ticket: 200 OK|the site has proven itself"}},
 		"a ticket there":     {kept, verdict{"-v " + local, "", 0, "from the cache|200 OK|the site has proven itself|" + strings.TrimSpace(who(t, "alice", "negotiate", "keytab"))}},
-		"HTTPS":              {alice, verdict{"-k " + s.HTTPS + "/", "", 0, "sent with the channel binding of the site's certificate|200 OK|the site has proven itself"}},
+		"HTTPS":              {alice, verdict{"-k " + s.HTTPS + "/", "", 0, "sent with the channel binding of the site's certificate|200 OK|the site has proven itself|leg 3, bound to another connection: 200 OK|the site does not compare channel bindings"}},
+		"a site that binds":  {alice, verdict{"-k " + comparing, "", 0, "leg 2, Negotiate with the ticket: 200 OK|the site has proven itself|leg 3, bound to another connection: 401 Unauthorized|the site compares channel bindings (extended protection)"}},
+		"no such host":       {alice, verdict{"http://nobody.invalid/", "", 2, "asking nobody.invalid|hint: does the name resolve"}},
 		"by password":        {bare, verdict{byPassword + " --kdc " + domain.Addr(1) + " " + local, "", 0, "new from the KDC|200 OK"}},
 		"another name of it": {alice, verdict{"--spn HTTP/web.example.test " + local, "", 0, "200 OK|the site has proven itself"}},
 		"denied":             {alice, verdict{denying, "", 1, "403 Forbidden|no rule lets this user in"}},
@@ -256,6 +263,46 @@ func fakeSite(t *testing.T, status int, ahead time.Duration) string {
 		w.WriteHeader(status)
 	}))
 	t.Cleanup(server.Close)
+	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1) + "/"
+}
+
+// comparingSite is one with Extended Protection: it takes the domain's tickets, and
+// those alone that are bound to its own certificate.
+func comparingSite(t *testing.T) string {
+	t.Helper()
+	table, err := krb.ReadKeytab(domain.HTTPKeytab())
+	if err != nil {
+		t.Fatal(err)
+	}
+	acceptor := &krb.Acceptor{Keytab: table, Replays: krb.NewReplays(), Now: time.Now}
+	var own [16]byte
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(r.Header.Get("Authorization"), "Negotiate "))
+		if err != nil || len(token) == 0 {
+			w.Header().Set("WWW-Authenticate", "Negotiate")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		opening, err := spnego.ParseInit(token)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		ticket, context, err := acceptor.Accept(opening.MechToken)
+		if err != nil || ticket.Binding == nil || *ticket.Binding != own {
+			w.Header().Set("WWW-Authenticate", "Negotiate")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		reply, err := (&spnego.NegTokenResp{NegState: spnego.AcceptCompleted, ResponseToken: context.Reply()}).Marshal()
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(reply))
+	}))
+	t.Cleanup(server.Close)
+	sum := sha256.Sum256(server.Certificate().Raw) // its signature is of SHA-256, RFC 5929 4.1
+	own = ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), sum[:]...))
 	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1) + "/"
 }
 
