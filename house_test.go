@@ -46,7 +46,7 @@ var house = map[string][]string{
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
-	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/demodir", "caddyldap", "caddyntlm"},
+	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/spnego", "internal/krb", "internal/pac", "internal/demodir", "caddyldap", "caddyntlm"},
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},

@@ -19,7 +19,13 @@ func (c *conn) binding() *[16]byte {
 	if len(chain) == 0 {
 		return nil
 	}
-	sum := ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), endPointHash(chain[0])...))
+	return EndPointBinding(chain[0])
+}
+
+// EndPointBinding is the MD5 of the channel bindings of a TLS connection to a server
+// with this certificate, of the type tls-server-end-point, RFC 5929 4.
+func EndPointBinding(certificate *x509.Certificate) *[16]byte {
+	sum := ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), endPointHash(certificate)...))
 	return &sum
 }
 

@@ -140,7 +140,7 @@ func (k *Keytab) current() (*krb.Keytab, error) {
 		}
 	}
 	if k.trouble = nil; err != nil {
-		k.table, k.trouble = nil, fmt.Errorf("keytab %s: %w", k.File, err)
+		k.table, k.trouble = nil, KeytabTrouble(k.File, err)
 	}
 	return k.table, k.trouble
 }
@@ -149,7 +149,7 @@ func (k *Keytab) current() (*krb.Keytab, error) {
 func (k *Keytab) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Principal, identity.TicketContext, error) {
 	table, err := k.current()
 	if err != nil {
-		return nil, nil, &identity.Error{Kind: identity.KindKeytab, Err: err, Hint: "the file must be there and readable by the user that Caddy runs as: klist -ekt " + k.File}
+		return nil, nil, err
 	}
 	acceptor := &krb.Acceptor{Keytab: table, Services: k.SPN, Realms: k.Realms, AllowRC4: k.AllowRC4, Replays: k.replays.Replays, Now: k.directory.now}
 	ticket, established, err := acceptor.Accept(token)

@@ -25,7 +25,8 @@ type Credential struct {
 
 	// Realm is the default realm, in capitals.
 	Realm string
-	// KDCs are the centres of Realm, host or host:port. Not looked at with Conf.
+	// KDCs are the centres of Realm, host or host:port. Not looked at with Conf;
+	// without any, DNS is asked.
 	KDCs []string
 	// Conf is the text of a krb5.conf; empty for one made of Realm and KDCs.
 	Conf string
@@ -104,7 +105,7 @@ func (c *Credential) config() (*config.Config, error) {
 
 func plainConf(realm string, kdcs []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[libdefaults]\n default_realm = %s\n udp_preference_limit = 1\n dns_lookup_kdc = false\n", realm)
+	fmt.Fprintf(&b, "[libdefaults]\n default_realm = %s\n udp_preference_limit = 1\n dns_lookup_kdc = %t\n", realm, len(kdcs) == 0)
 	for _, word := range [...]string{"default_tkt_enctypes", "default_tgs_enctypes", "permitted_enctypes"} {
 		fmt.Fprintf(&b, " %s = aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96 aes256-cts-hmac-sha384-192 aes128-cts-hmac-sha256-128\n", word)
 	}

@@ -18,6 +18,8 @@ var (
 	// ErrRefused: the centre was asked and said no. A wrong password or key, an
 	// unknown principal, an account that may not log in.
 	ErrRefused = errors.New("refused by the KDC")
+	// ErrNoService: no account has the name of the service, or two have.
+	ErrNoService = fmt.Errorf("%w: no such service", ErrRefused)
 	// ErrUnreachable: no centre of the realm answered.
 	ErrUnreachable = errors.New("no KDC answers")
 	// ErrClock: this machine's clock and the centre's differ too much.

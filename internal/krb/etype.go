@@ -16,6 +16,13 @@ const (
 	etypeRC4        = 23
 )
 
+// Enctypes that an account of Active Directory may have.
+const (
+	AES128 int32 = etypeAES128SHA1
+	AES256 int32 = etypeAES256SHA1
+	RC4    int32 = etypeRC4
+)
+
 // Etype is the usual name of an enctype.
 func Etype(id int32) string {
 	switch id {

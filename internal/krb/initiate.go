@@ -135,6 +135,8 @@ func failure(err error) error {
 		return err
 	case has("KRB_AP_ERR_SKEW", "clock skew"):
 		kind = ErrClock
+	case has("KDC_ERR_S_PRINCIPAL_UNKNOWN", "KDC_ERR_PRINCIPAL_NOT_UNIQUE", "KDC_ERR_MUST_USE_USER2USER"):
+		kind = ErrNoService
 	case has("communication error with KDC", "Networking_Error", "no KDC SRV records", "error resolving KDC") && !has("KDC_Error"):
 		kind = ErrUnreachable
 	}

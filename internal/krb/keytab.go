@@ -3,6 +3,7 @@ package krb
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,10 @@ func (k *Key) Principal() string { return strings.Join(k.Name, "/") + "@" + k.Re
 
 // Format redacts: a key must not be printed.
 func (k *Key) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte("krb.Key{" + k.Principal() + "}")) }
+
+// Fits reports whether the key is of a version of its account's key, which a
+// keytab may hold in eight bits.
+func (k *Key) Fits(version uint32) bool { return sameVersion(k.Version, version) }
 
 // Keytab is the keys of a keytab file, in the file's order.
 type Keytab struct{ Keys []*Key }
@@ -72,6 +77,16 @@ func ParseKeytab(raw []byte) (*Keytab, error) {
 		return nil, fmt.Errorf("%w: the keytab holds no key of AES or RC4", ErrCredential)
 	}
 	return table, nil
+}
+
+// ReadKeytab reads a keytab file. Errors are those of the file system and
+// ErrCredential.
+func ReadKeytab(path string) (*Keytab, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseKeytab(raw)
 }
 
 // keyLengths of the enctypes that are known here.
