@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 )
@@ -52,7 +51,7 @@ func (c *Context) apRep(part *messages.EncTicketPart, sent *types.Authenticator)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := crypto.GetEncryptedData(application(tagEncAPRepPart, plain), part.Key, usageAPRep, 0)
+	sealed, err := seal(application(tagEncAPRepPart, plain), part.Key, usageAPRep)
 	if err != nil {
 		return nil, err
 	}
