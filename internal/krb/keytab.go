@@ -27,8 +27,13 @@ func (k *Key) Principal() string { return strings.Join(k.Name, "/") + "@" + k.Re
 // Format redacts: a key must not be printed.
 func (k *Key) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte("krb.Key{" + k.Principal() + "}")) }
 
-// Keytab is the keys of a keytab file, in the file's order.
-type Keytab struct{ Keys []*Key }
+// Keytab is the keys of a keytab file, in the file's order, and the tickets that they
+// have opened. The keys are not changed once one was.
+type Keytab struct {
+	Keys []*Key
+
+	opened openings
+}
 
 // maxKeytabEntries bounds what is read: a host with a hundred names, four
 // enctypes and two versions has 800.
