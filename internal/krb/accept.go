@@ -83,24 +83,24 @@ func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	var request messages.APReq
-	if err := request.Unmarshal(raw); err != nil {
+	request, err := readAPReq(raw)
+	if err != nil {
 		return nil, nil, fmt.Errorf("%w: AP-REQ: %w", ErrMalformed, err)
 	}
 	now := a.now()
-	o, print, err := a.openTicket(&request, now)
+	o, print, err := a.openTicket(request, now)
 	if err != nil {
 		return nil, nil, err
 	}
-	sent, err := a.openAuthenticator(&request, o.part)
+	sent, err := a.openAuthenticator(request, o.part)
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := a.ticket(&request, o, sent)
+	t, err := a.ticket(request, o, sent)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := newContext(&request, o.part, sent)
+	c, err := newContext(request, o.part, sent)
 	if err != nil {
 		return nil, nil, err
 	}
