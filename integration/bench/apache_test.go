@@ -45,7 +45,7 @@ func startApache(b *testing.B, keytab []byte) (address string, pid int) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = os.RemoveAll(dir) })
-	address = freeAddress(b)
+	address = freeAddresses(b, 1)[0]
 	for name, text := range map[string]string{
 		"keytab": string(keytab), "index.html": "hello", "conf": fmt.Sprintf(apacheSite, dir, address, gssapiModule),
 		"krb5.conf": "[libdefaults]\n\tdefault_realm = " + ticketRealm + "\n\tdns_lookup_kdc = false\n",

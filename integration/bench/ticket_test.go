@@ -176,7 +176,8 @@ func BenchmarkTicket(b *testing.B) {
 		}
 	}
 	sid := sidOf(b, directory, "alice")
-	plain, lookup, certified := freeAddress(b), freeAddress(b), freeAddress(b)
+	free := freeAddresses(b, 3)
+	plain, lookup, certified := free[0], free[1], free[2]
 	pid := startCaddy(b, fmt.Sprintf(ticketSites, directory.LDAPS(), filepath.Join(dir, "ca.pem"), filepath.Join(dir, "http.keytab"), plain, lookup, certified), plain)
 	sites := []*ticketed{
 		{name: "plain", address: plain, pid: pid},
