@@ -56,10 +56,11 @@ type openings struct {
 	since       time.Time // when now began
 }
 
-// Limits of a half. A ticket of 30 groups takes some 2 KB.
+// Limits of a half: some five thousand tickets of usual size, which take their PAC
+// twice with what is made of it.
 const (
-	maxOpenings  = 16 << 20 // bytes
-	perOpening   = 1 << 10  // beside the ticket's own
+	maxOpenings  = 32 << 20 // bytes
+	perOpening   = 4 << 10  // beside the PAC
 	openingsTime = time.Hour
 )
 
@@ -97,7 +98,7 @@ func (m *openings) keep(print [sha256.Size]byte, o *opened, now time.Time) {
 }
 
 func (m *openings) put(print [sha256.Size]byte, o *opened) {
-	size := perOpening + len(o.pac)
+	size := perOpening + 2*len(o.pac)
 	if m.size+size > maxOpenings {
 		m.before, m.now, m.size = m.now, nil, 0
 	}
