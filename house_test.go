@@ -81,7 +81,7 @@ var outside = map[string][]string{
 		"github.com/jcmturner/gokrb5/v8/client", "github.com/jcmturner/gokrb5/v8/config", "github.com/jcmturner/gokrb5/v8/credentials",
 		"github.com/jcmturner/gokrb5/v8/crypto", "github.com/jcmturner/gokrb5/v8/iana/chksumtype", "github.com/jcmturner/gokrb5/v8/iana/flags",
 		"github.com/jcmturner/gokrb5/v8/iana/keyusage", "github.com/jcmturner/gokrb5/v8/keytab", "github.com/jcmturner/gokrb5/v8/messages",
-		"github.com/jcmturner/gokrb5/v8/types",
+		"github.com/jcmturner/gokrb5/v8/types", "golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1",
 	},
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-ldap/ldap/v3"
 	"go.uber.org/zap"
@@ -15,6 +16,23 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/pac"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
+
+// certificate is the PAC of a ticket, and what is made of it once: the acceptor
+// remembers both with the ticket.
+type certificate struct {
+	*pac.PAC
+	mu sync.Mutex
+	id *identity.Identity // by certified; nil where nobody has asked
+}
+
+// certify is the acceptor's Certify: a *certificate, nil where the ticket has none.
+func certify(t *krb.Ticket) (any, error) {
+	p, err := certificateOf(t)
+	if p == nil || err != nil {
+		return (*certificate)(nil), err
+	}
+	return &certificate{PAC: p}, nil
+}
 
 // certificateOf reads the PAC of a ticket, nil where it has none. The KDC alone,
 // and whoever has the service's key, can have signed it; and it must be of this
@@ -43,7 +61,7 @@ func certificateOf(t *krb.Ticket) (*pac.PAC, error) {
 type ticketWitness struct {
 	directory   *Directory
 	ticket      *krb.Ticket
-	certificate *pac.PAC     // may be nil
+	certificate *certificate // may be nil
 	sid         identity.SID // zero where no certificate has it
 }
 
@@ -51,7 +69,7 @@ type ticketWitness struct {
 func (*ticketWitness) Close() error { return nil }
 
 // proveTicket makes the Principal of a ticket that the acceptor has taken.
-func (d *Directory) proveTicket(t *krb.Ticket, certificate *pac.PAC) *identity.Principal {
+func (d *Directory) proveTicket(t *krb.Ticket, certificate *certificate) *identity.Principal {
 	w := &ticketWitness{directory: d, ticket: t, certificate: certificate}
 	if certificate != nil && certificate.Logon != nil {
 		w.sid = certificate.Logon.SID()
@@ -125,16 +143,28 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 
 // certified is the identity that the certificate tells of, where nobody can look
 // names up: groups are SIDs, and rules by their names let nobody in and keep
-// everybody out.
+// everybody out. It says the same each time, but for when it was asked.
 func (w *ticketWitness) certified() (*identity.Identity, error) {
-	d, logon := w.directory, w.certificate.Logon
+	d, c := w.directory, w.certificate
 	if err := w.checkRealm(cmp.Or(d.dns(), w.ticket.Home)); err != nil {
 		return nil, err // OTHER\alice is not EXAMPLE\alice
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id == nil {
+		c.id = w.identify()
+	}
+	now := *c.id
+	now.At = d.now()
+	return &now, nil
+}
+
+func (w *ticketWitness) identify() *identity.Identity {
+	d, logon := w.directory, w.certificate.Logon
 	a := identity.Account{
 		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
 		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
-		Verifier: nameKeytab, ByToken: true, At: d.now(),
+		Verifier: nameKeytab, ByToken: true,
 	}
 	if u := w.certificate.UPN; u != nil && u.Name != "" {
 		a.UPN = u.Name
@@ -142,8 +172,7 @@ func (w *ticketWitness) certified() (*identity.Identity, error) {
 	for _, sid := range append(logon.Groups(), identity.SIDEveryone, identity.SIDAuthenticatedUsers) {
 		a.Groups = append(a.Groups, identity.Group{SID: sid})
 	}
-	a.Groups = sorted(a.Groups)
-	return identity.New(a, policy.FoldDN), nil
+	return identity.New(a, policy.FoldDN)
 }
 
 // checkRealm holds a name without a SID that a directory could know to the

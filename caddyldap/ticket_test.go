@@ -85,7 +85,7 @@ func TestCertifiedOfAnotherDomain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := pac.Parse(raw)
+	parsed, err := pac.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestCertifiedOfAnotherDomain(t *testing.T) {
 		config.ServiceAccount, config.DNSDomain = nil, dns
 		d, _ := open(t, config, "EXAMPLE")
 		for realm, want := range map[string]identity.Kind{"EXAMPLE.TEST": 0, "OTHER.TEST": identity.KindRealm} {
-			id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Home: "EXAMPLE.TEST", Name: []string{"alice"}}, certificate))
+			id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Home: "EXAMPLE.TEST", Name: []string{"alice"}}, &certificate{PAC: parsed}))
 			if want != 0 && identity.KindOf(err) != want || want == 0 && (err != nil || id.SAM != "alice" || len(id.Groups()) < 5) {
 				t.Errorf("%q, %s: got %v, %v, want %v", dns, realm, id, err, want)
 			}

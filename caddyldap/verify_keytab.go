@@ -151,16 +151,12 @@ func (k *Keytab) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Pri
 	if err != nil {
 		return nil, nil, err
 	}
-	acceptor := &krb.Acceptor{Keytab: table, Services: k.SPN, Realms: k.Realms, AllowRC4: k.AllowRC4, Replays: k.replays.Replays, Now: k.directory.now}
+	acceptor := &krb.Acceptor{Keytab: table, Services: k.SPN, Realms: k.Realms, AllowRC4: k.AllowRC4, Replays: k.replays.Replays, Certify: certify, Now: k.directory.now}
 	ticket, established, err := acceptor.Accept(token)
 	if err != nil {
 		return nil, nil, k.explain(err)
 	}
-	certificate, err := certificateOf(ticket)
-	if err != nil {
-		return nil, nil, k.explain(err)
-	}
-	return k.directory.proveTicket(ticket, certificate), established, nil
+	return k.directory.proveTicket(ticket, ticket.Certificate.(*certificate)), established, nil
 }
 
 // explain sorts an error of the acceptor and names the cure.

@@ -149,6 +149,7 @@ func TestAcceptRefuses(t *testing.T) {
 func TestTwoPACs(t *testing.T) {
 	long := aKey(etypeAES256SHA1, 0x11)
 	f, a := newForge(noon, long), acceptorOf(noon, long)
+	counted(a)
 	f.PAC(t, []byte("one"), []byte("two"))
 	if _, _, err := a.Accept(f.Token(t)); !errors.Is(err, ErrPAC) {
 		t.Errorf("got %v, want %v", err, ErrPAC)

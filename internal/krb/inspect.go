@@ -104,14 +104,11 @@ type Opened struct {
 func (r *Request) Open(table *Keytab) (o *Opened, err error) {
 	defer recovered(&err)
 	t := &r.request.Ticket
-	plain, key, err := (&Acceptor{Keytab: table}).decrypt(t)
+	opened, err := (&Acceptor{Keytab: table}).decrypt(t)
 	if err != nil {
 		return nil, err
 	}
-	var part messages.EncTicketPart
-	if err := part.Unmarshal(plain); err != nil {
-		return nil, fmt.Errorf("%w: ticket: %w", ErrMalformed, err)
-	}
+	part, key := opened.part, opened.key
 	o = &Opened{
 		Ticket: &Ticket{
 			Realm: part.CRealm, Name: part.CName.NameString, Service: r.Service, Home: r.Realm, Etype: r.Etype,
@@ -131,7 +128,7 @@ func (r *Request) Open(table *Keytab) (o *Opened, err error) {
 
 // readAuthenticator reads what the client wrote beside the ticket.
 func (o *Opened) readAuthenticator(r *messages.APReq, key types.EncryptionKey) error {
-	plain, err := openSafely(r.EncryptedAuthenticator, key, usageAuthenticator)
+	plain, err := open(r.EncryptedAuthenticator, key, usageAuthenticator)
 	if err != nil {
 		return fmt.Errorf("%w: the session key does not open the authenticator", ErrForged)
 	}

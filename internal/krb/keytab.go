@@ -32,8 +32,13 @@ func (k *Key) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte("krb.Key{" + k
 // keytab may hold in eight bits.
 func (k *Key) Fits(version uint32) bool { return sameVersion(k.Version, version) }
 
-// Keytab is the keys of a keytab file, in the file's order.
-type Keytab struct{ Keys []*Key }
+// Keytab is the keys of a keytab file, in the file's order, and the tickets that they
+// have opened. The keys are not changed once one was.
+type Keytab struct {
+	Keys []*Key
+
+	opened openings
+}
 
 // maxKeytabEntries bounds what is read: a host with a hundred names, four
 // enctypes and two versions has 800.
