@@ -33,6 +33,7 @@ var house = map[string][]string{
 	// for tests alone
 	"internal/metrictest": {},
 	"internal/faultproxy": {},
+	"internal/kdctest":    {},
 	// clients, and the directory in the process
 	"internal/ldapsasl": {"internal/identity"},
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
@@ -73,6 +74,10 @@ var outside = map[string][]string{
 		"github.com/jcmturner/gokrb5/v8/crypto", "github.com/jcmturner/gokrb5/v8/iana/chksumtype", "github.com/jcmturner/gokrb5/v8/iana/flags",
 		"github.com/jcmturner/gokrb5/v8/iana/keyusage", "github.com/jcmturner/gokrb5/v8/keytab", "github.com/jcmturner/gokrb5/v8/messages",
 		"github.com/jcmturner/gokrb5/v8/types",
+	},
+	"internal/kdctest": {
+		"github.com/jcmturner/gofork/encoding/asn1", "github.com/jcmturner/gokrb5/v8/asn1tools", "github.com/jcmturner/gokrb5/v8/crypto",
+		"github.com/jcmturner/gokrb5/v8/messages", "github.com/jcmturner/gokrb5/v8/types",
 	},
 }
 

@@ -97,7 +97,7 @@ func (d *Directory) checkVerifiers() error {
 			return fmt.Errorf("verify: %w", err)
 		}
 		if Serves(v.Verifier) == (Service{}) {
-			return fmt.Errorf("verify %s: no such verifier; known: bind, relay, keytab", v.Verifier)
+			return fmt.Errorf("verify %s: no such verifier; known: bind, relay, keytab, kerberos_password", v.Verifier)
 		}
 		if seen[v.Verifier] {
 			return fmt.Errorf("verify %s stands there twice; remove one", v.Verifier)

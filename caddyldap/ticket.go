@@ -15,18 +15,19 @@ import (
 type ticketWitness struct {
 	directory *Directory
 	ticket    *krb.Ticket
+	verifier  string
 	sid       identity.SID
 }
 
 // Close implements io.Closer: nothing is held.
 func (*ticketWitness) Close() error { return nil }
 
-// proveTicket makes the Principal of a ticket that the acceptor has taken.
-func (d *Directory) proveTicket(t *krb.Ticket) *identity.Principal {
-	w := &ticketWitness{directory: d, ticket: t}
-	return identity.Prove(identity.Proof{
-		SID: w.sid, Claimed: identity.Name{User: t.Client()}, Verifier: nameKeytab, Evidence: w,
-	})
+// proveTicket makes the Principal of a ticket that the acceptor has taken. The
+// proof lacks whom it is of, which the ticket says.
+func (d *Directory) proveTicket(t *krb.Ticket, p identity.Proof) *identity.Principal {
+	w := &ticketWitness{directory: d, ticket: t, verifier: p.Verifier}
+	p.SID, p.Evidence = w.sid, w
+	return identity.Prove(p)
 }
 
 // resolve asks the directory who it is that a ticket names: by the SID where the
@@ -55,7 +56,7 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 		if kind, ok := standing(e, d.now()); !ok {
 			return identity.Fail(kind, fmt.Errorf("%.512q has changed since its ticket was made", e.DN))
 		}
-		id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, nameKeytab)
+		id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, w.verifier)
 		return err
 	})
 	return id, err

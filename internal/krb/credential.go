@@ -1,10 +1,12 @@
 package krb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/jcmturner/gokrb5/v8/client"
@@ -139,4 +141,29 @@ func ReadConf(path string) (string, error) {
 	}
 	_, err = (&Credential{Conf: string(raw), Realm: "CHECK"}).config()
 	return string(raw), err
+}
+
+// KDCsIn are the centres that a krb5.conf names for a realm, host:port in its
+// order; those in DNS where it names none and does not forbid that.
+func KDCsIn(ctx context.Context, conf, realm string) ([]string, error) {
+	parsed, err := (&Credential{Conf: conf, Realm: realm}).config()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range parsed.Realms {
+		if r.Realm == realm && len(r.KDC) > 0 {
+			return slices.Clone(r.KDC), nil
+		}
+	}
+	return guard(ctx, func() ([]string, error) {
+		count, found, err := parsed.GetKDCs(realm, true)
+		if err != nil {
+			return nil, fmt.Errorf("%w: krb5.conf: %w", ErrUnreachable, err)
+		}
+		var kdcs []string
+		for i := 1; i <= count; i++ {
+			kdcs = append(kdcs, found[i])
+		}
+		return kdcs, nil
+	})
 }
