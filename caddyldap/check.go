@@ -89,6 +89,7 @@ func (d *Directory) checkTimeout() error {
 
 func (d *Directory) checkVerifiers() error {
 	seen := make(map[string]bool, len(d.VerifyRaw))
+	passwords := ""
 	for _, raw := range d.VerifyRaw {
 		var v struct {
 			Verifier string `json:"verifier"`
@@ -103,6 +104,13 @@ func (d *Directory) checkVerifiers() error {
 			return fmt.Errorf("verify %s stands there twice; remove one", v.Verifier)
 		}
 		seen[v.Verifier] = true
+		if !Serves(v.Verifier).Password {
+			continue
+		}
+		if passwords != "" {
+			return fmt.Errorf("verify %s and verify %s both decide passwords; remove one", passwords, v.Verifier)
+		}
+		passwords = v.Verifier
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ func TestCheckStatic(t *testing.T) {
 		{"unknown verifier", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"smb"}]}`, "no such verifier"},
 		{"nameless verifier", `{"server":[{"url":"dc1"}],"verify":[{}]}`, "no such verifier"},
 		{"twice", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"bind"},{"verifier":"bind"}]}`, "twice"},
+		{"two for passwords", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"bind"},{"verifier":"kerberos_password","file":"x"}]}`, "both decide passwords"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := new(Directory)

@@ -129,7 +129,11 @@ func (x *examination) names() {
 // schemes says which verifier will serve which scheme.
 func (x *examination) schemes() {
 	d := x.directory
-	if d.PasswordVerifier() != nil {
+	switch d.PasswordVerifier().(type) {
+	case nil:
+	case *KerberosPassword:
+		x.unclear("basic", "verify "+nameKerberosPassword+", the KDCs were not tried", "caddy windows-auth check-user tries one, and the keytab, with a user's password")
+	default:
 		x.scheme("basic", nameBind, nil)
 	}
 	if d.NTLMVerifier() != nil {
