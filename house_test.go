@@ -30,16 +30,19 @@ var house = map[string][]string{
 	"internal/ntlm":   {"internal/identity"},
 	"internal/policy": {"internal/identity"},
 	"internal/spnego": {},
+	"internal/ndr":    {},
+	"internal/pac":    {"internal/identity", "internal/ndr"},
 	// for tests alone
 	"internal/metrictest": {},
 	"internal/faultproxy": {},
 	"internal/kdctest":    {},
+	"internal/krbforge":   {},
 	// clients, and the directory in the process
 	"internal/ldapsasl": {"internal/identity"},
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
 	"internal/krb":      {},
 	// the records office
-	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb"},
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac"},
 	// the door
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
@@ -48,7 +51,7 @@ var house = map[string][]string{
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
-	"integration":         {"", "integration/lab", "integration/slapd", "internal/faultproxy"},
+	"integration":         {"", "integration/lab", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
 	"integration/adapt":   {"", "caddyfile"},
 	"integration/bench":   {"integration/slapd"},
 	"integration/lab":     {},
@@ -65,10 +68,16 @@ var outside = map[string][]string{
 	"internal/ntlm":       {"golang.org/x/crypto/md4"},
 	"internal/policy":     {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
 	"internal/spnego":     {},
+	"internal/ndr":        {},
+	"internal/pac":        {},
 	"internal/faultproxy": {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},
 	"internal/demodir":    {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
+	"internal/krbforge": {
+		"github.com/jcmturner/gofork/encoding/asn1", "github.com/jcmturner/gokrb5/v8/asn1tools", "github.com/jcmturner/gokrb5/v8/crypto",
+		"github.com/jcmturner/gokrb5/v8/messages", "github.com/jcmturner/gokrb5/v8/types",
+	},
 	"internal/krb": {
 		"github.com/jcmturner/gokrb5/v8/client", "github.com/jcmturner/gokrb5/v8/config", "github.com/jcmturner/gokrb5/v8/credentials",
 		"github.com/jcmturner/gokrb5/v8/crypto", "github.com/jcmturner/gokrb5/v8/iana/chksumtype", "github.com/jcmturner/gokrb5/v8/iana/flags",

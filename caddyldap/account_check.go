@@ -3,6 +3,7 @@ package caddyldap
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -31,6 +32,9 @@ func (a *ServiceAccount) checkPassword() error {
 	isDN := checkDN(a.Name) == nil
 	if !isDN && identity.ParseName(a.Name).Check() != nil {
 		return errors.New(`service_account: no usable name; write service_account EXAMPLE\svc-web {file./run/secrets/svc-web}`)
+	}
+	if domain, user, _ := strings.Cut(a.Name, `\`); !isDN && strings.HasPrefix(user, `\`) {
+		return fmt.Errorf(`service_account "%s": one backslash is enough, in quotes too: write service_account %s\%s`, a.Name, domain, strings.TrimLeft(user, `\`))
 	}
 	if isDN && a.Mechanism != "" && a.Mechanism != accountSimple {
 		return fmt.Errorf(`service_account %s %s: a DN binds by simple alone; write EXAMPLE\svc-web or svc-web@example.com`, a.Mechanism, a.Name)

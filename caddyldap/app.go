@@ -69,7 +69,7 @@ func (a *App) Directory(name string) (*Directory, error) {
 		}
 	}
 	if len(a.Directories) == 0 {
-		return nil, fmt.Errorf("no directory is named %s; write a global block: ldap %s { server ldaps://… }", name, name)
+		return nil, fmt.Errorf("no directory is named %s; write a global block ldap %s, with a line server ldaps://… in it", name, name)
 	}
 	return nil, fmt.Errorf("no directory is named %s; known: %s", name, strings.Join(a.names(), ", "))
 }

@@ -126,11 +126,20 @@ func (s *servers) each(ctx context.Context, order []*server, by way, act act) (a
 	return asked, false, err
 }
 
+// elsewhere is an answer that another server may give otherwise.
+type elsewhere struct{ error }
+
+// Unwrap gives the answer.
+func (e *elsewhere) Unwrap() error { return e.error }
+
 // unanswered reports whether an error leaves open what the server would have
 // said: it gave no answer, or one that says to come back later.
 func unanswered(err error) bool {
 	if err == nil {
 		return false
+	}
+	if _, ok := errors.AsType[*elsewhere](err); ok {
+		return true
 	}
 	if a, ok := errors.AsType[*answer](err); ok && a.at != dialing {
 		return identity.KindOf(err) == identity.KindBusy

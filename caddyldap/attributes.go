@@ -110,15 +110,18 @@ func (d *Directory) checkAttributes() error {
 }
 
 // details are the attributes of an entry that the configuration names, and the
-// roles that its map makes of it; nil where nothing is asked about.
-func (d *Directory) details(e *ldap.Entry) *identity.Details {
+// roles that its map makes of it; nil where nothing is asked about. Overlooked are
+// the attributes that the entry has under other names.
+func (d *Directory) details(e *ldap.Entry, overlooked []string) *identity.Details {
 	if !d.reading.details && d.mapping == nil && len(d.filters) == 0 {
 		return nil
 	}
 	details := &identity.Details{Attributes: make([]identity.Attribute, 0, len(d.reading.shown))}
-	details.Roles, details.Unsure = d.mapping.roles(e)
+	details.Roles, details.Unsure = d.mapping.roles(e, overlooked)
 	for _, name := range d.reading.shown {
-		details.Attributes = append(details.Attributes, readable(e, name))
+		a := readable(e, name)
+		a.Partial = a.Partial || slices.Contains(overlooked, strings.ToLower(name))
+		details.Attributes = append(details.Attributes, a)
 	}
 	return details
 }

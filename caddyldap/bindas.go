@@ -219,7 +219,7 @@ func (d *Directory) fits(ctx context.Context, c *conn, dn string) error {
 	if len(entries) == 0 {
 		return &identity.Error{
 			Kind: identity.KindNotFound, Err: fmt.Errorf("%.512q does not fit the filter %s", dn, d.User.Filter),
-			Hint: "if this account should be let in, change user { filter … }",
+			Hint: "if this account should be let in, change filter in the block user",
 		}
 	}
 	return nil

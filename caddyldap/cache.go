@@ -26,11 +26,12 @@ const afresh = 5 * time.Second
 type cacheKey struct {
 	sid               identity.SID
 	dn                string // folded, where no controller vouches for the SID
+	uuid              string // there too: a DN may be somebody else's tomorrow
 	verifier, reading string
 }
 
 func (k cacheKey) String() string {
-	return strings.Join([]string{k.sid.String(), k.dn, k.verifier, k.reading}, "\x00")
+	return strings.Join([]string{k.sid.String(), k.dn, k.uuid, k.verifier, k.reading}, "\x00")
 }
 
 // securityContext is a hash of the SIDs of a security context; zero where the server
@@ -137,13 +138,17 @@ func (d *Directory) limit() time.Duration {
 
 // keyOf tells people apart by their SIDs where a controller listed those itself,
 // in a token. Elsewhere an attribute of that name is an attribute like others,
-// and two entries may have one value.
-func (d *Directory) keyOf(sid identity.SID, dn, verifier string, byToken bool) cacheKey {
+// and two entries may have one value; and a DN may be given to a new entry.
+func (d *Directory) keyOf(sid identity.SID, dn, uuid, verifier string, byToken bool) cacheKey {
 	k := cacheKey{sid: sid, verifier: verifier, reading: d.reading.print}
 	if sid.IsZero() || !byToken {
-		k.dn = policy.FoldDN(dn)
+		k.dn, k.uuid = policy.FoldDN(dn), uuid
 	}
 	return k
+}
+
+func (d *Directory) keyOfIdentity(id *identity.Identity) cacheKey {
+	return d.keyOf(id.SID, id.DN, id.UUID, id.Verifier, id.ByToken)
 }
 
 // once asks something about one user, for everybody who wants to know it now.

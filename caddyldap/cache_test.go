@@ -199,19 +199,52 @@ func TestRefreshSeesAChangedPassword(t *testing.T) {
 	}
 }
 
+// TestRefreshOfANewEntry: who has the DN of somebody who logged in, and is another
+// entry, is not that one; nor is an entry that does not show which it is.
+func TestRefreshOfANewEntry(t *testing.T) {
+	config := demoDirectory(startDemo(t, func(cfg *demodir.Config) {
+		cfg.Quirks = demodir.Quirks{NoTokenGroups: true, NoInChain: true, NotActive: true}
+		cfg.Users[0].Attributes = map[string][]string{"entryUUID": {"5b2f"}}
+	}))
+	config.User = &User{Attribute: "sAMAccountName"}
+	d, _ := open(t, config, "EXAMPLE")
+	alice, bob := mustLogIn(t, d, "alice"), mustLogIn(t, d, "bob")
+	if alice.UUID != "5b2f" || bob.UUID != "" {
+		t.Fatalf("got the UUIDs %q and %q, want that of alice alone", alice.UUID, bob.UUID)
+	}
+	for name, c := range map[string]struct {
+		id   *identity.Identity
+		uuid string
+		kind identity.Kind
+	}{
+		"the same":    {alice, "5b2f", 0},
+		"a new one":   {alice, "5b30", identity.KindNotFound},
+		"unseen then": {alice, "", 0},
+		"unseen now":  {bob, "5b2f", identity.KindCannotRefresh},
+		"never seen":  {bob, "", 0},
+	} {
+		account := c.id.Account
+		account.Groups, account.UUID, account.At = c.id.Groups(), c.uuid, time.Time{}
+		fresh, err := d.Refresh(t.Context(), identity.New(account, policy.FoldDN))
+		if c.kind == 0 && (err != nil || fresh.SAM != c.id.SAM) || c.kind != 0 && identity.KindOf(err) != c.kind {
+			t.Errorf("%s: got %v, %v, want kind %v", name, fresh, err, c.kind)
+		}
+	}
+}
+
 func TestFailureIsForgotten(t *testing.T) {
 	d, clock := cached(t, nil, nil)
 	id := mustLogIn(t, d, "carol")
 	clock.Store(int64(6 * time.Second))
-	key := d.keyOf(id.SID, id.DN, id.Verifier, id.ByToken)
+	key := d.keyOfIdentity(id)
 	account := id.Account
 	account.SID = mustSID(t, id.SID.Domain().String()+"-99999")
 	gone := identity.New(account, policy.FoldDN)
-	d.cache.entries.Set(d.keyOf(gone.SID, "", gone.Verifier, true), known{id: gone})
+	d.cache.entries.Set(d.keyOf(gone.SID, "", "", gone.Verifier, true), known{id: gone})
 	if _, err := d.Refresh(t.Context(), gone); identity.KindOf(err) != identity.KindNotFound {
 		t.Errorf("got %v, want %v", err, identity.KindNotFound)
 	}
-	if _, ok := d.cache.entries.GetIfPresent(d.keyOf(gone.SID, "", gone.Verifier, true)); ok {
+	if _, ok := d.cache.entries.GetIfPresent(d.keyOf(gone.SID, "", "", gone.Verifier, true)); ok {
 		t.Error("an account that is gone is still known")
 	}
 	if _, ok := d.cache.entries.GetIfPresent(key); !ok {

@@ -56,7 +56,7 @@ func (d *Directory) unmistakable(ctx context.Context, c *conn, root rootDSE, e *
 	if name == "" {
 		return &identity.Error{
 			Kind: identity.KindNotFound, Err: fmt.Errorf("%.512q has no %s to be called by", e.DN, attribute),
-			Hint: "whoever searches may not read it, or user { attribute … } should name another one",
+			Hint: "whoever searches may not read it, or attribute in the block user should name another one",
 		}
 	}
 	found, err := d.findBy(ctx, c, root, filter)

@@ -69,6 +69,8 @@ type Directory struct {
 	mapping   *mapping // nil without a map
 	filters   []*wantedFilter
 	schema    sync.Map     // syntaxes of attributes, as far as asked
+	shown     sync.Map     // attributes that came under their own names, in lower case
+	told      sync.Map     // those of which was said that they come under others
 	ruled     *ruledGroups // of all rules, nil before the app starts
 	verifiers []Verifier
 	missing   hush        // of base DNs

@@ -17,9 +17,12 @@ var (
 	nameAttributes  = append([]string{"uid", "gidNumber", "userPrincipalName", "displayName", "mail", "primaryGroupID", "pwdLastSet"}, groupAttributes...)
 	// Standing and memberships take a controller time to work out, so they are
 	// not asked of every group.
-	accountAttributes = append([]string{
+	accountAttributes = append(append([]string{
 		"userAccountControl", "accountExpires", "msDS-User-Account-Control-Computed", "memberOf",
-	}, nameAttributes...)
+	}, uniqueAttributes...), nameAttributes...)
+	// What tells an entry from a later one of its DN, where there are no SIDs:
+	// entryUUID, RFC 4530, or in 389 Directory Server its forerunner.
+	uniqueAttributes = []string{"entryUUID", "nsUniqueId"}
 )
 
 // sAMAccountType values of accounts, [MS-SAMR] 2.2.1.9.
@@ -32,6 +35,17 @@ const (
 func isAccount(e *ldap.Entry) bool {
 	kind := value(e, "sAMAccountType")
 	return kind == samUser || kind == samMachine || kind == samTrust
+}
+
+// uuidOf is what tells an entry from a later one of its DN, empty where the server
+// shows none.
+func uuidOf(e *ldap.Entry) string {
+	for _, attribute := range uniqueAttributes {
+		if uuid := value(e, attribute); uuid != "" {
+			return uuid
+		}
+	}
+	return ""
 }
 
 // sidChunk is how many SIDs one filter asks for.
@@ -56,13 +70,24 @@ func bySIDs(ctx context.Context, c *conn, base string, list []identity.SID, attr
 			if err != nil {
 				return nil, err
 			}
-			if found[sid] != nil {
+			switch known := found[sid]; {
+			case known == nil:
+				found[sid] = e
+			case !sid.IsWellKnown() && sid.Domain() != identity.SIDBuiltin:
 				return nil, identity.Fail(identity.KindAmbiguous, errors.New("two entries have the SID "+sid.String()))
+			case isOfDomain(e.DN, base) && !isOfDomain(known.DN, base):
+				found[sid] = e
 			}
-			found[sid] = e
 		}
 	}
 	return found, nil
+}
+
+// isOfDomain tells an entry of the domain itself from those of other domains and of
+// the configuration, which have entries of the same well-known SIDs; a global
+// catalog shows all of them.
+func isOfDomain(dn, base string) bool {
+	return strings.EqualFold(dnsFromDN(dn), dnsFromDN(base)) && !strings.Contains(identity.Fold(dn), ",cn=configuration,")
 }
 
 // escapeBytes writes a binary value into a filter, RFC 4515 3.

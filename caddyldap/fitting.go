@@ -66,6 +66,9 @@ func (d *Directory) fitting(ctx context.Context, c *conn, root rootDSE, f *wante
 	if err == nil && fits {
 		return identity.FitYes, nil
 	}
+	if err == nil && c.server.url.isCatalog() {
+		return identity.FitUnknown, nil // it may not have what the filter asks about
+	}
 	if err == nil {
 		fits, err = c.holds(ctx, dn, "(!"+f.text+")")
 	}

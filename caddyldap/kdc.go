@@ -43,6 +43,8 @@ func readProof(err error) (identity.Kind, string) {
 		return identity.KindKeytab, "let the service account have AES keys: set msDS-SupportedEncryptionTypes to 24 and its password anew, and write the keytab again"
 	case errors.Is(err, krb.ErrClock), errors.Is(err, krb.ErrExpired):
 		return identity.KindClock, hintClock
+	case errors.Is(err, krb.ErrPAC):
+		return identity.KindUnproven, "the KDC has written a PAC into its ticket that is not of this ticket, or that it has not signed: is it a domain controller? Nobody is let in meanwhile"
 	}
 	return identity.KindUnproven, "the KDC has no key of the keytab: somebody stands in for it, or the spn is on another account than the keytab's (setspn -Q). Nobody is let in meanwhile"
 }

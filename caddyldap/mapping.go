@@ -40,8 +40,14 @@ type mapping struct {
 
 type mapLine struct {
 	attribute string
-	fits      func(string) bool
-	roles     []string
+	expression
+	roles []string
+}
+
+// expression says what a value must be.
+type expression struct {
+	fits func(string) bool
+	may  func(string) bool // a value that only resembles one that fits
 }
 
 func (d *Directory) checkMap() error {
@@ -64,11 +70,11 @@ func (m *Map) compile() (*mapping, error) {
 		if len(l.Role) == 0 {
 			return nil, fmt.Errorf("map: %s %s gives no role", l.Attribute, l.Expression)
 		}
-		fits, err := expression(l.Expression)
+		expression, err := parseExpression(l.Expression)
 		if err != nil {
 			return nil, fmt.Errorf("map: %s %s: %w", l.Attribute, l.Expression, err)
 		}
-		compiled.lines = append(compiled.lines, mapLine{l.Attribute, fits, l.Role})
+		compiled.lines = append(compiled.lines, mapLine{l.Attribute, expression, l.Role})
 	}
 	compiled.all = slices.Concat(append([][]string{m.Fallback}, rolesOf(m.Lines)...)...)
 	for _, role := range compiled.all {
@@ -87,45 +93,54 @@ func rolesOf(lines []MapLine) [][]string {
 	return all
 }
 
-// expression reads what a value must be. A regular expression is RE2, whose
+// parseExpression reads what a value must be. A regular expression is RE2, whose
 // time is bounded by the value's length, and fits the whole value: half a match
 // must not make an administrator of anybody.
-func expression(text string) (func(string) bool, error) {
+func parseExpression(text string) (e expression, err error) {
 	switch inner, isRegexp := strings.CutPrefix(text, "m/"); {
 	case text == "":
-		return nil, errors.New("an empty expression, which nothing fits")
+		return e, errors.New("an empty expression, which nothing fits")
 	case isRegexp && (len(inner) < 2 || !strings.HasSuffix(inner, "/")):
-		return nil, errors.New("a regular expression ends with a slash, m/…/, and stands in quotes where it has spaces")
+		return e, errors.New("a regular expression ends with a slash, m/…/, and stands in quotes where it has spaces")
 	case isRegexp:
 		compiled, err := regexp.Compile(`\A(?:` + strings.TrimSuffix(inner, "/") + `)\z`)
 		if err != nil {
-			return nil, err
+			return e, err
 		}
-		return compiled.MatchString, nil
+		return expression{compiled.MatchString, func(string) bool { return false }}, nil
 	case strings.ContainsAny(text, "*?"):
-		pattern := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(identity.Fold(text)))
-		compiled, err := regexp.Compile(`(?s)\A` + pattern + `\z`)
+		exact, err := glob(`(?s)`, identity.Fold(text))
 		if err != nil {
-			return nil, err
+			return e, err
 		}
-		return func(value string) bool { return compiled.MatchString(identity.Fold(value)) }, nil
+		rough, err := glob(`(?is)`, text)
+		return expression{func(value string) bool { return exact.MatchString(identity.Fold(value)) }, rough.MatchString}, err
 	}
 	folded := identity.Fold(text)
-	return func(value string) bool { return identity.FoldsTo(value, folded) }, nil
+	return expression{
+		func(value string) bool { return identity.FoldsTo(value, folded) },
+		func(value string) bool { return identity.Resembles(value, text) },
+	}, nil
+}
+
+func glob(flags, text string) (*regexp.Regexp, error) {
+	return regexp.Compile(flags + `\A` + strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(text)) + `\z`)
 }
 
 // roles are those of the first line that fits an entry, else the fallback. A line
-// that could not see all values gives none, and neither does any after it: nobody
-// can tell then which of them is the first to fit, and their roles are unsure.
-func (m *mapping) roles(e *ldap.Entry) (roles, unsure []string) {
+// that could not see all values, or to which one only resembles what fits, gives
+// none, and neither does any after it: nobody can tell then which of them is the
+// first to fit, and their roles are unsure.
+func (m *mapping) roles(e *ldap.Entry, overlooked []string) (roles, unsure []string) {
 	if m == nil {
 		return nil, nil
 	}
 	for i, l := range m.lines {
-		if slices.ContainsFunc(e.GetEqualFoldAttributeValues(l.attribute), l.fits) {
+		values := e.GetEqualFoldAttributeValues(l.attribute)
+		if slices.ContainsFunc(values, l.fits) {
 			return l.roles, nil
 		}
-		if hasOptions(e, l.attribute) {
+		if hasOptions(e, l.attribute) || slices.Contains(overlooked, strings.ToLower(l.attribute)) || slices.ContainsFunc(values, l.may) {
 			return nil, m.from(i)
 		}
 	}

@@ -48,7 +48,7 @@ func TestMap(t *testing.T) {
 		if !c.fits {
 			want = []string{"never"}
 		}
-		if got, _ := m.roles(entry); !slices.Equal(got, want) {
+		if got, _ := m.roles(entry, nil); !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
@@ -56,7 +56,7 @@ func TestMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := m.roles(entry); !slices.Equal(got, []string{"guest"}) {
+	if got, _ := m.roles(entry, nil); !slices.Equal(got, []string{"guest"}) {
 		t.Errorf("nothing fits: got %q, want the fallback", got)
 	}
 }
@@ -82,9 +82,27 @@ func TestPartOfTheValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		roles, unsure := m.roles(entry)
+		roles, unsure := m.roles(entry, nil)
 		if !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
 			t.Errorf("from line %d: got %q, unsure of %q, want %q", skip, roles, unsure, want)
+		}
+	}
+}
+
+// TestResemblingValues: a value that the directory may take for the one in the map
+// gives no role, and leaves those that it may give unsure.
+func TestResemblingValues(t *testing.T) {
+	entry := ldap.NewEntry("uid=x", map[string][]string{"title": {"\u1C80рач"}})
+	for expression, want := range map[string][2][]string{
+		"врач": {nil, {"guest", "doctor"}}, "в*": {nil, {"guest", "doctor"}}, "\u1C80РАЧ": {{"doctor"}, nil}, "\u1C80*": {{"doctor"}, nil},
+		"m/врач/": {{"guest"}, nil}, "рач": {{"guest"}, nil},
+	} {
+		m, err := (&Map{Fallback: []string{"guest"}, Lines: []MapLine{{"title", expression, []string{"doctor"}}}}).compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if roles, unsure := m.roles(entry, nil); !slices.Equal(roles, want[0]) || !slices.Equal(unsure, want[1]) {
+			t.Errorf("%s: got %q, unsure of %q, want %q", expression, roles, unsure, want)
 		}
 	}
 }

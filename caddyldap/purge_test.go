@@ -58,7 +58,7 @@ func TestPurgeOfWhatIsUnderWay(t *testing.T) {
 	id := mustLogIn(t, d, "carol")
 	clock.Add(1)
 	d.purge()
-	d.cache.entries.Set(d.keyOf(id.SID, id.DN, id.Verifier, id.ByToken), known{id, contextOf(sidsOf(id))})
+	d.cache.entries.Set(d.keyOfIdentity(id), known{id, contextOf(sidsOf(id))})
 	if mustLogIn(t, d, "carol") == id {
 		t.Error("what was read before the purge is served")
 	}

@@ -21,7 +21,7 @@ func (d *Directory) Refresh(ctx context.Context, id *identity.Identity) (*identi
 	if d.service == nil {
 		return nil, &identity.Error{Kind: identity.KindCannotRefresh, Hint: "a service_account line lets identities be looked up again"}
 	}
-	key := d.keyOf(id.SID, id.DN, id.Verifier, id.ByToken)
+	key := d.keyOfIdentity(id)
 	limit := afresh
 	if d.now().Sub(id.At) > d.ttl() {
 		limit = d.ttl()
@@ -65,11 +65,20 @@ func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *iden
 	if entry == nil {
 		return nil, identity.Fail(identity.KindNotFound, errors.New("the account is gone"))
 	}
+	if err := sameEntry(entry, id.UUID); err != nil {
+		return nil, err
+	}
 	if err := showsStanding(root, entry); err != nil {
 		return nil, err
 	}
 	if kind, ok := standing(entry, d.now()); !ok {
 		return nil, identity.Fail(kind, errors.New("the account has changed since it logged in"))
+	}
+	if c.server.url.isCatalog() && value(entry, "pwdLastSet") == "" {
+		return nil, &identity.Error{
+			Kind: identity.KindCannotRefresh, Err: errors.New("the global catalog does not tell whether the password was changed or the account has ended"),
+			Hint: "users log in again after the ttl; a server line with port 636, or none, spares them that",
+		}
 	}
 	fresh, err := d.identify(ctx, c, root, person{entry: entry, sid: id.SID}, id.Verifier)
 	if err != nil {
@@ -79,6 +88,21 @@ func (d *Directory) refresh(ctx context.Context, c *conn, root rootDSE, id *iden
 		return nil, tokenHidden()
 	}
 	return d.carry(ctx, c, root, id, fresh)
+}
+
+// sameEntry refuses an entry that was made after the log-in, in the place of the one
+// that it was of.
+func sameEntry(e *ldap.Entry, uuid string) error {
+	switch now := uuidOf(e); {
+	case uuid == "" || now == uuid:
+		return nil
+	case now == "":
+		return &identity.Error{
+			Kind: identity.KindCannotRefresh, Err: errors.New("the service account may not read entryUUID of the account, which showed at the log-in"),
+			Hint: "let the service account read entryUUID; until then users log in again and again",
+		}
+	}
+	return identity.Fail(identity.KindNotFound, errors.New("the account is gone, and another one has its DN"))
 }
 
 // tokenHidden refuses a refresh that would lose the groups which only a token

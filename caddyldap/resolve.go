@@ -42,7 +42,7 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 // person's own connection it is done once for all log-ins of theirs.
 func (w *witness) resolve(ctx context.Context, verifier string) (*identity.Identity, error) {
 	d := w.directory
-	key := d.keyOf(w.person.sid, w.person.entry.DN, verifier, len(w.root.token) > 0)
+	key := d.keyOf(w.person.sid, w.person.entry.DN, uuidOf(w.person.entry), verifier, len(w.root.token) > 0)
 	look := func(ctx context.Context) (id *identity.Identity, err error) {
 		err = w.look(ctx, func(c *conn, root rootDSE) (err error) {
 			id, err = d.identify(ctx, c, root, w.person, verifier)
@@ -81,8 +81,12 @@ func (d *Directory) identify(ctx context.Context, c *conn, root rootDSE, p perso
 	if err := d.unmistakable(ctx, c, root, p.entry); err != nil {
 		return nil, err
 	}
+	overlooked, err := d.overlooked(ctx, c, root, p.entry)
+	if err != nil {
+		return nil, err
+	}
 	a := d.account(p)
-	var err error
+	a.Details = d.details(p.entry, overlooked)
 	if a.Groups, a.ByToken, err = d.groups(ctx, c, root, p); err != nil {
 		return nil, err
 	}
@@ -99,6 +103,7 @@ func (d *Directory) account(p person) identity.Account {
 		Directory:   d.name,
 		Home:        d.netBIOS(),
 		SID:         p.sid,
+		UUID:        uuidOf(p.entry),
 		SAM:         d.loginName(p.entry),
 		UPN:         value(p.entry, "userPrincipalName"),
 		DN:          p.entry.DN,
@@ -106,7 +111,6 @@ func (d *Directory) account(p person) identity.Account {
 		Mail:        value(p.entry, "mail"),
 		Domain:      d.netBIOS(),
 		DNSDomain:   d.dns(),
-		Details:     d.details(p.entry),
 		PasswordSet: number(p.entry, "pwdLastSet"),
 	}
 	if k.netBIOS != "" {
@@ -152,7 +156,7 @@ func (d *Directory) within(dn string) error {
 	}
 	for _, text := range d.bases {
 		base, err := ldap.ParseDN(text)
-		if err == nil && base.AncestorOfFold(account) {
+		if err == nil && isUnder(account, base) {
 			return nil
 		}
 	}
@@ -160,4 +164,15 @@ func (d *Directory) within(dn string) error {
 		Kind: identity.KindNotFound, Err: fmt.Errorf("%.512q is under none of the base DNs", dn),
 		Hint: "if this account should be let in, add its place to base_dn; now: " + strings.Join(d.bases, " "),
 	}
+}
+
+// isUnder reports whether a DN is below another. The last part of it must be that
+// one as rules compare DNs: the LDAP library joins letters that directories do not.
+func isUnder(account, base *ldap.DN) bool {
+	above := len(account.RDNs) - len(base.RDNs)
+	if above <= 0 || !base.AncestorOfFold(account) {
+		return false
+	}
+	parent := &ldap.DN{RDNs: account.RDNs[above:]}
+	return policy.FoldDN(parent.String()) == policy.FoldDN(base.String())
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
@@ -22,8 +24,9 @@ type service struct {
 
 	mu      sync.Mutex
 	refused identity.Secret
-	refusal error     // of the refused secret
-	until   time.Time // the refused secret is not tried before
+	refusal error         // of the refused secret
+	until   time.Time     // the refused secret is not tried before
+	pause   time.Duration // the last one that was a server's own trouble
 }
 
 func (d *Directory) newService() *service {
@@ -115,6 +118,9 @@ func (s *service) attempt(ctx context.Context, connections func(*server) int) (*
 		c.close()
 		return nil, rootDSE{}, diagnose(c.server, searching, err)
 	}
+	s.mu.Lock()
+	s.pause = 0
+	s.mu.Unlock()
 	c.shared = true
 	return c, root, nil
 }
@@ -125,6 +131,9 @@ func (s *service) bind(ctx context.Context, evidence identity.Secret, connection
 	err := s.directory.servers.spread(ctx, connections, func(ctx context.Context, c *conn) error {
 		if err := s.account.bind(ctx, c, evidence); err != nil {
 			c.close()
+			if !unanswered(err) && !blamesAccount(err) {
+				err = &elsewhere{err}
+			}
 			return err
 		}
 		bound = c
@@ -133,16 +142,39 @@ func (s *service) bind(ctx context.Context, evidence identity.Secret, connection
 	return bound, err
 }
 
+// blamesAccount reports whether a refusal may be the account's own: its secret is
+// wrong, or its standing bars it. Each such try may count towards a lockout. Other
+// results, RFC 4511 A.2, are of the server, or of how it is configured.
+func blamesAccount(err error) bool {
+	a, ok := errors.AsType[*answer](err)
+	switch {
+	case !ok || a.code == ldap.LDAPResultInvalidCredentials:
+		return true
+	case a.code == ldap.LDAPResultUnwillingToPerform:
+		return false
+	}
+	return identity.KindOf(err).AboutAccount()
+}
+
 // explain makes a refusal of the account everybody's 503, not their 401, and
-// lets the account rest. A server's own trouble stays what it is.
+// lets the account rest: long where the account may be to blame, else for a second
+// at first. What gave no answer stays what it is.
 func (s *service) explain(secret identity.Secret, err error) error {
-	if unanswered(err) {
+	own, ok := errors.AsType[*elsewhere](err)
+	if ok {
+		err = own.error
+	} else if unanswered(err) {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.refused, s.until = secret, s.directory.now().Add(refusedPause)
-	e := &identity.Error{Kind: identity.KindServiceAccount, Err: err, Hint: "check name and secret of service_account " + s.name + "; it is tried again when the secret changes, or in " + refusedPause.String()}
+	pause, cure := refusedPause, "check name and secret of service_account "+s.name+"; it is tried again when the secret changes, or in "+refusedPause.String()
+	if ok {
+		s.pause = min(max(2*s.pause, firstBackoff), refusedPause)
+		pause, cure = s.pause, "no server lets service_account "+s.name+" bind, for a reason of its own: ask its log; it is tried again in "+s.pause.String()
+	}
+	s.refused, s.until = secret, s.directory.now().Add(pause)
+	e := &identity.Error{Kind: identity.KindServiceAccount, Err: err, Hint: cure}
 	if cause, ok := errors.AsType[*identity.Error](err); ok {
 		e.Server = cause.Server
 		if cause.Hint != "" {

@@ -1,31 +1,67 @@
 package caddyldap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/pac"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
+
+// certificateOf reads the PAC of a ticket, nil where it has none. The KDC alone,
+// and whoever has the service's key, can have signed it; and it must be of this
+// very ticket.
+func certificateOf(t *krb.Ticket) (*pac.PAC, error) {
+	if t.PAC == nil {
+		return nil, nil
+	}
+	p, err := pac.Parse(t.PAC)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", krb.ErrPAC, err)
+	case p.Server == nil:
+		return nil, fmt.Errorf("%w: nobody has signed it", krb.ErrPAC)
+	}
+	if err := t.CheckPAC(p.Signed(), p.Server.Type, p.Server.Sum); err != nil {
+		return nil, err
+	}
+	if err := p.CheckClient(strings.Join(t.Name, "/"), t.AuthAt); err != nil {
+		return nil, fmt.Errorf("%w: %w", krb.ErrPAC, err)
+	}
+	return p, nil
+}
 
 // ticketWitness is the evidence in a Principal that a ticket has proven.
 type ticketWitness struct {
-	directory *Directory
-	ticket    *krb.Ticket
-	verifier  string
-	sid       identity.SID
+	directory   *Directory
+	ticket      *krb.Ticket
+	certificate *pac.PAC     // may be nil
+	verifier    string       // its name
+	sid         identity.SID // zero where no certificate has it
 }
 
 // Close implements io.Closer: nothing is held.
 func (*ticketWitness) Close() error { return nil }
 
-// proveTicket makes the Principal of a ticket that the acceptor has taken. The
-// proof lacks whom it is of, which the ticket says.
-func (d *Directory) proveTicket(t *krb.Ticket, p identity.Proof) *identity.Principal {
-	w := &ticketWitness{directory: d, ticket: t, verifier: p.Verifier}
+// proveTicket makes the Principal of a ticket that the acceptor has taken, and of
+// its certificate. The proof lacks whom it is of, which these say.
+func (d *Directory) proveTicket(t *krb.Ticket, certificate *pac.PAC, p identity.Proof) *identity.Principal {
+	w := &ticketWitness{directory: d, ticket: t, certificate: certificate, verifier: p.Verifier}
+	if certificate != nil && certificate.Logon != nil {
+		w.sid = certificate.Logon.SID()
+	}
+	if certificate != nil && certificate.Delegation != nil {
+		d.log().Info("a service logs somebody in by delegation", zap.String("user", t.Client()),
+			zap.String("target", certificate.Delegation.Target), zap.Strings("transited", certificate.Delegation.Through))
+	}
 	p.SID, p.Evidence = w.sid, w
 	return identity.Prove(p)
 }
@@ -34,14 +70,36 @@ func (d *Directory) proveTicket(t *krb.Ticket, p identity.Proof) *identity.Princ
 // ticket has one, which survives renames, else by the name.
 func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error) {
 	d := w.directory
+	if d.service == nil && !w.sid.IsZero() {
+		return w.certified()
+	}
 	if d.service == nil {
 		return nil, &identity.Error{
 			Kind: identity.KindServiceAccount, Err: fmt.Errorf("nobody can look up %.300q", w.ticket.Client()),
 			Hint: "the ticket has no PAC, and so neither SID nor groups: write a service_account line",
 		}
 	}
-	var id *identity.Identity
-	err := d.service.do(ctx, func(c *conn, root rootDSE) error {
+	// Not folded: there are realms in which anna and ANNA are two.
+	key := cacheKey{sid: w.sid, dn: "ticket of " + w.ticket.Client(), verifier: w.verifier, reading: d.reading.print}
+	if id := d.cache.recall(key, d.limit()); id != nil {
+		if newer := d.cache.recall(d.keyOfIdentity(id), d.limit()); newer != nil && newer.At.After(id.At) {
+			id = newer // somebody was denied meanwhile, and looked up again
+		}
+		return id, nil
+	}
+	return d.once(ctx, key, func(ctx context.Context) (*identity.Identity, error) {
+		id, err := w.look(ctx)
+		if err == nil {
+			d.cache.entries.Set(key, known{id: id})
+		}
+		return id, err
+	})
+}
+
+// look asks on the service account's connections.
+func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err error) {
+	d := w.directory
+	err = d.service.do(ctx, func(c *conn, root rootDSE) error {
 		e, err := w.entry(ctx, c, root)
 		if err != nil {
 			return err
@@ -56,28 +114,77 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 		if kind, ok := standing(e, d.now()); !ok {
 			return identity.Fail(kind, fmt.Errorf("%.512q has changed since its ticket was made", e.DN))
 		}
-		id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, w.verifier)
+		if id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, w.verifier); err != nil || !root.ad {
+			return err
+		}
+		// What every log-in is in, and an entry does not show.
+		id, err = d.carry(ctx, c, root, everybody, id)
 		return err
 	})
 	return id, err
 }
 
-// entry finds the account by the client's name in the ticket.
+// certified is the identity that the certificate tells of, where nobody can look
+// names up: groups are SIDs, and rules by their names let nobody in and keep
+// everybody out.
+func (w *ticketWitness) certified() (*identity.Identity, error) {
+	d, logon := w.directory, w.certificate.Logon
+	if err := w.checkRealm(cmp.Or(d.dns(), w.ticket.Home)); err != nil {
+		return nil, err // OTHER\alice is not EXAMPLE\alice
+	}
+	a := identity.Account{
+		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
+		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
+		Verifier: w.verifier, ByToken: true, At: d.now(),
+	}
+	if u := w.certificate.UPN; u != nil && u.Name != "" {
+		a.UPN = u.Name
+	}
+	for _, sid := range append(logon.Groups(), identity.SIDEveryone, identity.SIDAuthenticatedUsers) {
+		a.Groups = append(a.Groups, identity.Group{SID: sid})
+	}
+	a.Groups = sorted(a.Groups)
+	return identity.New(a, policy.FoldDN), nil
+}
+
+// checkRealm holds a name without a SID that a directory could know to the
+// directory's own realm.
+func (w *ticketWitness) checkRealm(own string) error {
+	if strings.EqualFold(w.ticket.Realm, own) {
+		return nil
+	}
+	return &identity.Error{
+		Kind: identity.KindRealm, Err: fmt.Errorf("%.300q is of another realm than this directory, whose domain is %s", w.ticket.Client(), own),
+		Hint: "users of another realm need a directory of their own here; where the domain has another DNS name than that, write dns_domain",
+	}
+}
+
+// entry finds the account: by the SID in the certificate, else by the client's
+// name in the ticket.
 func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap.Entry, error) {
 	d := w.directory
-	if !strings.EqualFold(w.ticket.Realm, d.dns()) && len(w.ticket.Name) > 0 {
-		return nil, &identity.Error{
-			Kind: identity.KindRealm, Err: fmt.Errorf("%.300q is of another realm than this directory, whose domain is %s", w.ticket.Client(), d.dns()),
-			Hint: "users of another realm need a directory of their own here; where the domain has another DNS name than that, write dns_domain",
+	if !w.sid.IsZero() {
+		entries, err := bySIDs(ctx, c, root.base, []identity.SID{w.sid}, d.reading.account)
+		if e := entries[w.sid]; err != nil || e != nil && isAccount(e) {
+			return e, err
 		}
+		return nil, notFound()
+	}
+	if err := w.checkRealm(d.dns()); err != nil {
+		return nil, err
 	}
 	name := identity.Name{User: strings.Join(w.ticket.Name, "/")}
 	if err := name.Check(); err != nil {
 		return nil, err
 	}
 	e, err := d.find(ctx, c, root, name)
-	if err == nil && e == nil {
-		err = notFound()
+	if err != nil {
+		return nil, err
 	}
-	return e, err
+	// Active Directory's KDC makes no difference between letters of two cases.
+	// Others do, and their directories find anna for ANNA, who is somebody else.
+	if e == nil || !root.ad && !slices.Contains(e.GetEqualFoldAttributeValues(d.loginAttribute(root)), name.User) {
+		return nil, notFound()
+	}
+	return e, nil
 }

@@ -33,7 +33,7 @@ func hintNoTLS(s *server) string {
 
 func certificateHint(s *server, err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "the authority behind the certificate is not known here: name its root with tls { trust_pool file /path/ca.pem }"
+		return "the authority behind the certificate is not known here: name its root in the block tls: trust_pool file /path/ca.pem"
 	}
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
 		names := certificateNames(e.Certificate)

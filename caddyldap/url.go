@@ -23,6 +23,16 @@ type URL struct {
 // Addr is host:port.
 func (u URL) Addr() string { return net.JoinHostPort(u.Host, u.Port) }
 
+// isCatalog reports whether the URL is of a global catalog, [MS-ADTS] 3.1.1.3.1: it
+// knows accounts of the whole forest and some of their attributes.
+func (u URL) isCatalog() bool { return u.Port == catalogPort || u.Port == catalogTLSPort }
+
+// The ports of global catalogs, without and with TLS.
+const (
+	catalogPort    = "3268"
+	catalogTLSPort = "3269"
+)
+
 // ParseServer reads what a server line says: an RFC 4516 URL, or a bare host
 // or host:port, which means ldaps. A base DN may be plain or percent-encoded.
 // Attributes, filters and extensions have no meaning here and are refused.
@@ -94,9 +104,6 @@ func (u *URL) parseAuthority(text string) error {
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || number == 0 {
 		return fmt.Errorf("port %s is not a number from 1 to 65535", port)
-	}
-	if number == 3268 || number == 3269 {
-		return errors.New("3268 and 3269 are the global catalog, which knows other domains' accounts and not enough of any; write port 636, or none")
 	}
 	u.Port = strconv.FormatUint(number, 10)
 	return nil

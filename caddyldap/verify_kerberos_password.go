@@ -129,7 +129,11 @@ func (k *KerberosPassword) verify(ctx context.Context, name identity.Name, passw
 	if !login.Enterprise && identity.Fold(login.User) != identity.Fold(strings.Join(ticket.Name, "/")) {
 		return nil, identity.Fail(identity.KindMismatch, fmt.Errorf("the KDC has made a ticket for %.300q", ticket.Client()))
 	}
-	return k.directory.proveTicket(ticket, identity.Proof{Claimed: name, Verifier: nameKerberosPassword, Server: kdc}), nil
+	certificate, err := certificateOf(ticket)
+	if err != nil {
+		return nil, k.refuse(ctx, name, fmt.Errorf("%s: %w: %w", kdc, krb.ErrUnproven, err))
+	}
+	return k.directory.proveTicket(ticket, certificate, identity.Proof{Claimed: name, Verifier: nameKerberosPassword, Server: kdc}), nil
 }
 
 // login is what the KDC is asked for a typed name.

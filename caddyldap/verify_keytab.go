@@ -113,7 +113,12 @@ func (k *Keytab) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Pri
 	if err != nil {
 		return nil, nil, k.explain(err)
 	}
-	return k.directory.proveTicket(ticket, identity.Proof{Verifier: nameKeytab, Claimed: identity.Name{User: ticket.Client()}}), established, nil
+	certificate, err := certificateOf(ticket)
+	if err != nil {
+		return nil, nil, k.explain(err)
+	}
+	proof := identity.Proof{Verifier: nameKeytab, Claimed: identity.Name{User: ticket.Client()}}
+	return k.directory.proveTicket(ticket, certificate, proof), established, nil
 }
 
 // explain sorts an error of the acceptor and names the cure.

@@ -17,6 +17,24 @@ func (d *Directory) warn() {
 	for _, s := range d.Server {
 		d.warnPort(s.URL)
 	}
+	d.warnOfTickets()
+}
+
+// warnOfTickets says what tickets lack where nobody can look anybody up, and what
+// RC4 costs.
+func (d *Directory) warnOfTickets() {
+	keytab, ok := d.TicketVerifier().(*Keytab)
+	if !ok {
+		return
+	}
+	if d.ServiceAccount == nil {
+		d.logger.Warn("tickets tell SIDs, and without a service_account nobody looks up what they are called",
+			zap.String("hint", "rules about names of groups let nobody in who comes by ticket, and none keeps everybody out: write service_account, or rules by sid"))
+	}
+	if keytab.AllowRC4 {
+		d.logger.Warn("the configuration gives protection away", zap.String("word", "allow_rc4"),
+			zap.String("hint", "whoever guesses the service account's password makes tickets of anybody; give the account AES keys, write the keytab anew and remove the word"))
+	}
 }
 
 // giveaways are the words that give protection away.
@@ -37,6 +55,11 @@ func (d *Directory) giveaways(say func(word, hint string)) {
 func (d *Directory) warnPort(raw string) {
 	u, err := ParseServer(raw)
 	if err != nil {
+		return
+	}
+	if u.isCatalog() {
+		d.logger.Warn("a server is a global catalog, which has not all of an account", zap.String("server", raw),
+			zap.String("hint", "attributes that it lacks fit no rule, and none lets nobody pass by them; only accounts of the controller's own domain are let in; port 636, or none, has all of it"))
 		return
 	}
 	var hint string

@@ -41,6 +41,7 @@ type fakeDirectory struct {
 	challenges                     uint64
 	lastNegotiate, lastAuthenicate []byte
 	lastBindings                   []byte
+	tickets                        *fakeTickets // nil without
 }
 
 func newFakeDirectory(name string) *fakeDirectory {
@@ -94,7 +95,12 @@ func (d *fakeDirectory) NTLMVerifier() identity.NTLMVerifier {
 	return d
 }
 
-func (d *fakeDirectory) TicketVerifier() identity.TicketVerifier { return nil }
+func (d *fakeDirectory) TicketVerifier() identity.TicketVerifier {
+	if d.tickets == nil {
+		return nil
+	}
+	return d.tickets
+}
 
 func fakeSID(text string) identity.SID {
 	sum := uint32(1000)

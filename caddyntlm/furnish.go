@@ -92,7 +92,6 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	h.warnPlain()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
-	h.sayTickets()
 	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil {
 		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
 	}

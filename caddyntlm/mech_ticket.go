@@ -9,7 +9,8 @@ import (
 
 // Kerberos inside Negotiate, RFC 4559: a ticket proves who sends a request, in
 // that request, and nobody is asked. So it works on HTTP/2, on HTTP/3 and behind
-// proxies. A connection of the client's own remembers who it was, as with NTLM.
+// proxies, and no connection remembers it: a proxy that shows itself by nothing may
+// share one among clients, and brings them all in as easily as the first.
 
 var errTwoLegs = errors.New("the negotiation takes more than one token, and this connection may be shared or closes")
 
@@ -17,7 +18,7 @@ var errTwoLegs = errors.New("the negotiation takes more than one token, and this
 // known on the connection no longer is.
 func (v *visit) acceptTicket(acceptor *spnego.Acceptor, token []byte) error {
 	v.step(eventNegotiate, held{})
-	defer v.step(eventRefused, held{}) // changes nothing once somebody is accepted
+	defer v.step(eventRefused, held{})
 	turn, err := v.proveTicket(acceptor, token)
 	if err != nil {
 		return err
@@ -25,7 +26,8 @@ func (v *visit) acceptTicket(acceptor *spnego.Acceptor, token []byte) error {
 	if turn.Need == spnego.Send {
 		return v.owe(acceptor, turn.Reply)
 	}
-	return v.seat(turn.Reply)
+	v.final = turn.Reply
+	return nil
 }
 
 // continueTicket goes on where the client had to be told about Kerberos first, or
@@ -33,7 +35,8 @@ func (v *visit) acceptTicket(acceptor *spnego.Acceptor, token []byte) error {
 func (v *visit) continueTicket(h *handshake, turn spnego.Turn) error {
 	if h.proven != nil && turn.Need == spnego.Done {
 		v.id, v.from, v.loggedIn, v.verifier, v.claimed = h.proven, v.door.tickets, true, h.verifier, h.claimed
-		return v.seat(turn.Reply)
+		v.final = turn.Reply
+		return nil
 	}
 	if turn.Need != spnego.Run {
 		return identity.Fail(identity.KindState, nil)
@@ -46,7 +49,8 @@ func (v *visit) continueTicket(h *handshake, turn spnego.Turn) error {
 		h.close() // its place goes to the handshake that comes
 		return v.owe(h.acceptor, next.Reply)
 	}
-	return v.seat(next.Reply)
+	v.final = next.Reply
+	return nil
 }
 
 // proveTicket asks the verifier and the directory.
@@ -74,16 +78,6 @@ func (v *visit) proveTicket(acceptor *spnego.Acceptor, token []byte) (spnego.Tur
 		return spnego.Turn{}, negotiationError(err)
 	}
 	return turn, nil
-}
-
-// seat lets the client in with the last token of the negotiation.
-func (v *visit) seat(reply []byte) error {
-	v.final = reply
-	if v.seated == nil || v.door.seats.Key() != v.door.tickets.Key() {
-		return nil // the request alone is proven
-	}
-	v.step(eventAccepted, held{id: v.id, scheme: v.scheme})
-	return nil
 }
 
 // owe sends a token that the client has to answer before it is let in.

@@ -64,17 +64,40 @@ func (h *Handler) pinned(r *http.Request) bool {
 
 // hops counts the proxies that a request tells of, RFC 9110 7.6.3 and RFC 7239
 // 4. A comma inside a comment or a quoted string counts too, which errs on the
-// careful side.
+// careful side. X-Real-IP holds one address, and a proxy that adds nothing to it
+// hands on its forerunner's: where it is not the client that X-Forwarded-For tells
+// of, or stands beside the headers of proxies that do not set it, it is of one more.
 func hops(header http.Header) int {
 	most := 0
 	for _, name := range [...]string{"Via", "Forwarded", "X-Forwarded-For"} {
-		n := 0
-		for _, line := range header[name] {
-			n += 1 + strings.Count(line, ",")
-		}
-		most = max(most, n)
+		most = max(most, entries(header[name]))
 	}
-	return most
+	shown := entries(header["X-Real-Ip"])
+	if shown == 1 && most > 0 && !tellsSameClient(header) {
+		shown += most
+	}
+	return max(most, shown)
+}
+
+func entries(lines []string) (n int) {
+	for _, line := range lines {
+		n += 1 + strings.Count(line, ",")
+	}
+	return n
+}
+
+// tellsSameClient reports whether X-Real-IP and X-Forwarded-For name one address, as
+// those of a proxy do that sets both, and no other header tells of a proxy.
+func tellsSameClient(header http.Header) bool {
+	if len(header["Via"])+len(header["Forwarded"]) > 0 || len(header["X-Forwarded-For"]) != 1 {
+		return false
+	}
+	before, err := netip.ParseAddr(strings.TrimSpace(header["X-Real-Ip"][0]))
+	if err != nil {
+		return false
+	}
+	client, err := netip.ParseAddr(strings.TrimSpace(header["X-Forwarded-For"][0]))
+	return err == nil && client == before
 }
 
 // settleOneToOne reads the addresses of one_to_one.

@@ -95,6 +95,28 @@ func TestOneToOne(t *testing.T) {
 		d := newDoor(t, func(d *door) { d.OneToOne = []string{"127.0.0.1"} })
 		d.dial(t).get("Via: 1.1 pool", "Via: 1.1 squid", type1()).want(t, 401, basicChallenge)
 	})
+	t.Run("by X-Real-IP", func(t *testing.T) {
+		for _, c := range []struct {
+			headers []string
+			one     bool // no proxy but the one that is named
+		}{
+			{[]string{"X-Real-IP: 192.0.2.1"}, true},
+			{[]string{"X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https"}, true}, // nginx, of one client
+			{[]string{"X-Real-IP: 2001:DB8::1", "X-Forwarded-For: 2001:db8:0::1"}, true},
+			{[]string{"X-Real-IP: 192.0.2.1", "X-Real-IP: 192.0.2.2"}, false},
+			{[]string{"X-Real-IP: 192.0.2.1, 192.0.2.2"}, false},
+			{[]string{"X-Real-IP: 192.0.2.1", "Via: 1.1 squid"}, false}, // nginx, behind it Squid
+			{[]string{"X-Real-IP: 192.0.2.1", "Forwarded: for=192.0.2.2"}, false},
+			{[]string{"X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"}, false},
+			{[]string{"X-Real-IP: ", "X-Forwarded-For: "}, false},
+		} {
+			d := newDoor(t, func(d *door) { d.OneToOne = []string{"127.0.0.1"} })
+			answer := d.dial(t).get(append(c.headers, type1())...)
+			if answer.StatusCode != 401 || (answer.challenge() != nil) != c.one {
+				t.Errorf("%q: got %d %q, want NTLM to go on %v", c.headers, answer.StatusCode, answer.Header["Www-Authenticate"], c.one)
+			}
+		}
+	})
 }
 
 // one_to_one holds against Caddy's own trusted_proxies too.

@@ -70,7 +70,7 @@ func (v *visit) ask() error {
 		return err
 	case id == nil:
 		return identity.Fail(identity.KindInternal, errNoIdentity)
-	case id.SID != v.id.SID || id.Directory != v.id.Directory:
+	case id.SID != v.id.SID || v.id.UUID != "" && id.UUID != v.id.UUID || id.Directory != v.id.Directory:
 		return identity.Fail(identity.KindMismatch, errOther)
 	}
 	v.id = id

@@ -44,6 +44,9 @@ func (q *Require) Provision(ctx caddy.Context) error {
 	if err := q.checkReached(ctx); err != nil {
 		return err
 	}
+	if err := q.checkRoles(ctx); err != nil {
+		return err
+	}
 	return want(ctx, caddyldap.WantsOf(q.Rule))
 }
 

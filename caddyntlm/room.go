@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 )
 
 const (
@@ -20,5 +21,7 @@ const (
 func (h *Handler) makeRoom(server *caddyhttp.Server) {
 	if slices.Contains(h.offered, schemeNegotiate) && server.MaxHeaderBytes == defaultHeaders {
 		server.MaxHeaderBytes = negotiateHeaders
+		h.log.Info("the server takes 128 KiB of request headers, for the tickets of people in many groups",
+			zap.String("hint", "max_header_size in the block servers says otherwise"))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 )
 
 func TestMakeRoom(t *testing.T) {
@@ -18,7 +19,7 @@ func TestMakeRoom(t *testing.T) {
 		{"configured large", schemeNegotiate, 1 << 20, 1 << 20},
 	} {
 		server := &caddyhttp.Server{MaxHeaderBytes: tt.configured}
-		(&Handler{offered: []scheme{tt.offered}}).makeRoom(server)
+		(&Handler{offered: []scheme{tt.offered}, log: zap.NewNop()}).makeRoom(server)
 		if server.MaxHeaderBytes != tt.got {
 			t.Errorf("%s: got %d, want %d", tt.name, server.MaxHeaderBytes, tt.got)
 		}

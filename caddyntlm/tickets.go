@@ -3,8 +3,6 @@ package caddyntlm
 import (
 	"slices"
 
-	"go.uber.org/zap"
-
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
@@ -48,22 +46,3 @@ func (h *Handler) settleNegotiate() {
 }
 
 func isNTLM(m spnego.Mechanism) bool { return m.OID == spnego.NTLMSSP }
-
-// maxTicketHeader is the server's limit of a request's headers where tickets
-// come: with many groups they have 48 KB, 64 KB in base64, beside other headers.
-const maxTicketHeader = 128 << 10
-
-// sayTickets lets long tickets in, and says so.
-func (h *Handler) sayTickets() {
-	if h.tickets == nil {
-		return
-	}
-	if h.server.MaxHeaderBytes < maxTicketHeader {
-		h.server.MaxHeaderBytes = maxTicketHeader
-		h.log.Info("request headers may be 128 KiB long, for Kerberos tickets of people in many groups")
-	}
-	if h.ntlm != nil && h.ntlm.Key() != h.tickets.Key() {
-		h.log.Info("tickets and NTLM are of two directories: who comes by ticket sends one with each request",
-			zap.String("tickets", h.tickets.Name()), zap.String("ntlm", h.ntlm.Name()))
-	}
-}

@@ -12,11 +12,11 @@ import (
 )
 
 // keytabOf has MIT's ktutil write the keys of a password.
-func keytabOf(t *testing.T, principal, password string) string {
+func keytabOf(t *testing.T, principal, password, version string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "account.keytab")
 	command := exec.Command("ktutil")
-	command.Stdin = strings.NewReader("addent -password -p " + principal + " -k 1 -e aes256-cts-hmac-sha1-96\n" + password + "\nwkt " + path + "\nquit\n")
+	command.Stdin = strings.NewReader("addent -password -p " + principal + " -k " + version + " -e aes256-cts-hmac-sha1-96\n" + password + "\nwkt " + path + "\nquit\n")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("ktutil: %v\n%s", err, out)
 	}
@@ -55,8 +55,8 @@ func (s *site) verdict(t *testing.T) entry {
 func TestServiceAccount(t *testing.T) {
 	account := lab.Account("svc-web")
 	principal := account.Sam + "@" + domain.Realm
-	keytab := keytabOf(t, principal, account.Password)
-	wrong := keytabOf(t, principal, "not-the-password")
+	keytab := keytabOf(t, principal, account.Password, "1")
+	wrong := keytabOf(t, principal, "not-the-password", "1")
 	cache := cacheOf(t, principal, keytab)
 	block := func(lines ...string) string {
 		return "service_account kerberos {\n" + strings.Join(lines, "\n") + "\n}"

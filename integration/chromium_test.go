@@ -30,26 +30,34 @@ func prompts(base string) int32 {
 // prompts with the name and password and cancels the others.
 func browser(t *testing.T, user, password string, prompts int32) context.Context {
 	t.Helper()
+	ctx := launch(t, t.TempDir())
+	if err := answerPrompts(ctx, user, password, prompts); err != nil {
+		t.Fatalf("starting Chromium: %v", err)
+	}
+	return ctx
+}
+
+// launch starts a headless Chromium with a profile, and with more options.
+func launch(t *testing.T, profile string, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatalf("%v: make deps installs it", err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
 		chromedp.Flag("ignore-certificate-errors", true),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("no-proxy-server", true),
 	)
+	options = append(options, more...)
 	limit, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	allocator, stopAllocator := chromedp.NewExecAllocator(limit, options...)
 	t.Cleanup(stopAllocator)
 	ctx, stop := chromedp.NewContext(allocator)
 	t.Cleanup(stop)
-	if err := answerPrompts(ctx, user, password, prompts); err != nil {
-		t.Fatalf("starting Chromium: %v", err)
-	}
 	return ctx
 }
 

@@ -120,7 +120,7 @@ func TestNegotiateWithKerberosAlone(t *testing.T) {
 	s := start(t, siteConfig{Body: negotiating("negotiate ntlm")})
 	opening := negTokenInit{MechTypes: []asn1.ObjectIdentifier{oidKerberos}, MechToken: make([]byte, 60<<10)}
 	status, _, reply := dial(t, s.HTTP).negotiate(t, opening.marshal(t))
-	if status != 401 || reply != nil || s.reason(t) != "scheme_not_offered" || !strings.Contains(s.hint(t), "Kerberos is not built yet") {
+	if status != 401 || reply != nil || s.reason(t) != "scheme_not_offered" || !strings.Contains(s.hint(t), "no verify keytab") {
 		t.Errorf("got %d %+v, reason %s, hint %q", status, reply, s.reason(t), s.hint(t))
 	}
 }

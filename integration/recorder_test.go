@@ -72,7 +72,7 @@ func (r *recorder) pipe(client net.Conn, controller string, config *tls.Config) 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(io.MultiWriter(misspelling{upstream, r.hide}, r.keep(&r.fromUs)), client)
+		_, _ = io.Copy(io.MultiWriter(r.keep(&r.fromUs), misspelling{upstream, r.hide}), client)
 		upstream.Close()
 	}()
 	_, _ = io.Copy(io.MultiWriter(client, r.keep(&r.fromDC)), upstream)

@@ -3,6 +3,9 @@ package adapt
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -126,6 +129,28 @@ func TestBlocksHaveLines(t *testing.T) {
 	} {
 		if got := oneLine.MatchString(text); got != want {
 			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+}
+
+// TestHintsHaveLines: nor is anybody in a hint or error that no page shows.
+func TestHintsHaveLines(t *testing.T) {
+	for _, room := range []string{"caddyfile", "caddyldap", "caddyntlm", "diag", "internal/policy"} {
+		for _, file := range files(t, filepath.Join(root, room, "*.go")) {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			set := token.NewFileSet()
+			parsed, err := parser.ParseFile(set, file, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING && !strings.Contains(text.Value, "\n") && oneLine.MatchString(text.Value) {
+					t.Errorf("%s: %s", set.Position(text.Pos()), text.Value)
+				}
+				return true
+			})
 		}
 	}
 }

@@ -114,20 +114,26 @@ func (s *Server) run() error {
 	}
 }
 
-// fill gives the server its entries, by ldapadd: the memberOf overlay sees what
+// fill gives the server its entries, by ldapmodify: the memberOf overlay sees what
 // comes over the wire alone.
 func (s *Server) fill() error {
 	people, err := files.ReadFile("people.ldif")
 	if err != nil {
 		return err
 	}
+	return s.Change(string(people))
+}
+
+// Change makes changes as LDIF tells them, RFC 2849; an entry without a changetype is
+// added.
+func (s *Server) Change(ldif string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	add := exec.CommandContext(ctx, "ldapadd", "-x", "-H", s.LDAPS, "-D", Admin, "-w", AdminPassword)
-	add.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.CA)
-	add.Stdin = strings.NewReader(string(people))
-	if out, err := add.CombinedOutput(); err != nil {
-		return fmt.Errorf("ldapadd: %w\n%s", err, out)
+	change := exec.CommandContext(ctx, "ldapmodify", "-a", "-x", "-H", s.LDAPS, "-D", Admin, "-w", AdminPassword)
+	change.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.CA)
+	change.Stdin = strings.NewReader(ldif)
+	if out, err := change.CombinedOutput(); err != nil {
+		return fmt.Errorf("ldapmodify: %w\n%s", err, out)
 	}
 	return nil
 }

@@ -67,6 +67,9 @@ const siteConfig = `{
 			dial 4s
 			request 8s
 		}
+		pool {
+			idle 2s
+		}
 		service_account EXAMPLE\svc-web Secr3t-svc-web
 	}
 }

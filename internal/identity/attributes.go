@@ -3,7 +3,6 @@ package identity
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Attribute is one attribute of an account's entry, with its values in the
@@ -115,18 +114,6 @@ func (a *Account) KnowsValues(name string) bool {
 // that the directory's map does not give it has not.
 func (a *Account) KnowsRole(folded string) bool {
 	return a.Details == nil || !slices.ContainsFunc(a.Details.Unsure, func(role string) bool { return FoldsTo(role, folded) })
-}
-
-// FoldsTo reports whether Fold(text) is the text given. It allocates nothing.
-func FoldsTo(text, folded string) bool {
-	for _, r := range text {
-		want, n := utf8.DecodeRuneInString(folded)
-		if n == 0 || foldRune(r) != want {
-			return false
-		}
-		folded = folded[n:]
-	}
-	return folded == ""
 }
 
 // CheckAttribute refuses what is no name of an attribute: letters, digits and

@@ -92,6 +92,15 @@ func (s *groupSet) hasName(folded string, domain func(string) bool) bool {
 	return false
 }
 
+func (s *groupSet) any(fits func(Group) bool) bool {
+	for _, g := range s.byName {
+		if fits(g.Value().Group) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *groupSet) list() []Group {
 	groups := make([]Group, len(s.byName))
 	for i, g := range s.byName {

@@ -20,6 +20,7 @@ type Account struct {
 	Domain      string // NetBIOS name of the account's domain
 	DNSDomain   string // its DNS name
 	SID         SID
+	UUID        string // of its entry, RFC 4530; empty where the server shows none
 	SAM         string // sAMAccountName, or uid
 	UPN         string // userPrincipalName, explicit or implicit
 	DN          string
@@ -41,6 +42,7 @@ type Identity struct {
 	Account // without its Groups, which the method gives
 	groups  groupSet
 	folded  Folded
+	letters bool // a group's name has letters beyond ASCII, or escapes
 	hidden  bool // a group of its own domain or of BUILTIN without a name
 	foreign bool // one of another domain
 	unknown bool // one of which not even the SID is known
@@ -60,6 +62,7 @@ func New(a Account, foldDN func(string) string) *Identity {
 		},
 	}
 	for _, g := range a.Groups {
+		id.letters = id.letters || !IsPlain(g.Name) || !IsPlain(g.DN)
 		switch domain := g.SID.Domain(); {
 		case g.Name != "":
 		case g.SID.IsZero() && g.DN == "":
@@ -99,6 +102,13 @@ func (id *Identity) HidesAnyGroup() bool { return id.unknown }
 func (id *Identity) InSID(sid SID) bool {
 	return !sid.IsZero() && (id.SID == sid || id.groups.hasSID(sid))
 }
+
+// HasLetteredGroups reports whether a group's name or DN has letters beyond ASCII or
+// a backslash, so that another name may resemble it.
+func (id *Identity) HasLetteredGroups() bool { return id.letters }
+
+// AnyGroup reports whether one of the groups fits.
+func (id *Identity) AnyGroup(fits func(Group) bool) bool { return id.groups.any(fits) }
 
 // InDN reports whether a group has the DN, given in its folded form.
 func (id *Identity) InDN(folded string) bool { return id.groups.hasDN(folded) }

@@ -128,29 +128,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestFold: threats D-03 and D-04. Letters that only Unicode's tables bring
-// together are different accounts to a directory.
-func TestFold(t *testing.T) {
-	same := [][2]string{{"alice", "ALICE"}, {"müller", "MÜLLER"}, {"ß", "ß"}, {"σ", "Σ"}}
-	for _, pair := range same {
-		if Fold(pair[0]) != Fold(pair[1]) {
-			t.Errorf("%q and %q: got %q and %q, want the same", pair[0], pair[1], Fold(pair[0]), Fold(pair[1]))
-		}
-	}
-	different := [][2]string{
-		{"kate", "\u212Aate"}, // Kelvin sign
-		{"i", "\u0131"},       // dotless i
-		{"s", "\u017F"},       // long s
-		{"alice", "\u0430lice"},
-		{"ss", "ß"}, {"alice", "\uFF41lice"},
-	}
-	for _, pair := range different {
-		if Fold(pair[0]) == Fold(pair[1]) {
-			t.Errorf("%q and %q both fold to %q", pair[0], pair[1], Fold(pair[0]))
-		}
-	}
-}
-
 func TestSecretNeverPrints(t *testing.T) {
 	const password = "Secr3t-alice"
 	s := NewSecret(password)

@@ -61,32 +61,3 @@ func (n Name) String() string {
 	}
 	return n.Domain + `\` + n.User
 }
-
-// Fold is the form in which account and group names are compared: each
-// character in upper case by its simple one-to-one mapping, as Windows folds
-// them. A character outside ASCII never folds into ASCII, as ı and ſ would in
-// Unicode's tables: they are other letters to a directory.
-func Fold(name string) string {
-	return strings.Map(foldRune, name)
-}
-
-func foldRune(r rune) rune {
-	upper := unicode.ToUpper(r)
-	if r >= utf8.RuneSelf && upper < utf8.RuneSelf {
-		return r
-	}
-	return upper
-}
-
-// Lower is a name in lower case, for applications that want it so. It maps as
-// Fold does: the Kelvin sign and the dotted İ must not become the k and the i
-// of somebody else.
-func Lower(name string) string {
-	return strings.Map(func(r rune) rune {
-		lower := unicode.ToLower(r)
-		if r >= utf8.RuneSelf && lower < utf8.RuneSelf {
-			return r
-		}
-		return lower
-	}, name)
-}

@@ -42,6 +42,7 @@ type Ticket struct {
 	Realm   string   // the client's
 	Name    []string // the client's, mostly of one component
 	Service string   // whom the ticket is for, as the client wrote it: HTTP/web.example.com
+	Home    string   // the service's realm, one of the keytab's
 	Etype   int32    // of the ticket
 	AuthAt  time.Time
 	Ends    time.Time
@@ -90,6 +91,7 @@ func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err e
 	}
 	t := &Ticket{
 		Realm: part.CRealm, Name: part.CName.NameString, Service: strings.Join(request.Ticket.SName.NameString, "/"),
+		Home:  request.Ticket.Realm,
 		Etype: request.Ticket.EncPart.EType, AuthAt: part.AuthTime, Ends: part.EndTime, key: key,
 	}
 	if t.Binding, err = binding(sent.Cksum); err != nil {
@@ -103,7 +105,7 @@ func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err e
 		return nil, nil, err
 	}
 	// The last check: who may not come in must not fill the memory.
-	if err := a.Replays.note(request.EncryptedAuthenticator.Cipher, a.now(), moment(sent).Add(2*a.skew())); err != nil {
+	if err := a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, a.now(), moment(sent).Add(2*a.skew())); err != nil {
 		return nil, nil, err
 	}
 	return t, c, nil
@@ -213,8 +215,8 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		starts = part.AuthTime
 	}
 	switch {
-	case len(part.CName.NameString) == 0 || slices.Contains(part.CName.NameString, ""):
-		return fmt.Errorf("%w: a client without a name", ErrMalformed)
+	case len(part.CName.NameString) == 0 || slices.ContainsFunc(part.CName.NameString, notAName):
+		return fmt.Errorf("%w: a client of the name %.300q", ErrMalformed, part.CName.NameString)
 	case !slices.Contains(realms, part.CRealm):
 		return fmt.Errorf("%w: %.300q", ErrRealm, part.CRealm)
 	case part.CRealm != t.Realm && len(part.Transited.Contents) > 0 && !flag(part.Flags.Bytes, flagTransitedChecked):
@@ -229,6 +231,12 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		return fmt.Errorf("%w: a session key of %d bytes", ErrMalformed, len(part.Key.KeyValue))
 	}
 	return a.checkEtype(part.Key.KeyType, "the session key")
+}
+
+// notAName tells of a component that is empty, or by which two names would be
+// written alike.
+func notAName(component string) bool {
+	return component == "" || strings.ContainsAny(component, "/@\x00")
 }
 
 // Flags of AP-REQs and tickets, RFC 4120 5.5.1 and 5.3.

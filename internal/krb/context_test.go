@@ -15,9 +15,9 @@ func contextOf(t testing.TB, etype int32, subkey bool) (*Context, *forge) {
 	long := aKey(etype, 0x11)
 	f, a := newForge(noon, long), acceptorOf(noon, long)
 	if subkey {
-		f.sent.SubKey = aKey(etype, 0x66)
+		f.Sent.SubKey = aKey(etype, 0x66)
 	}
-	_, c, err := a.Accept(f.token(t))
+	_, c, err := a.Accept(f.Token(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,9 +31,9 @@ func TestMIC(t *testing.T) {
 		for _, subkey := range []bool{false, true} {
 			t.Run(fmt.Sprint(Etype(etype), subkey), func(t *testing.T) {
 				c, f := contextOf(t, etype, subkey)
-				key := f.part.Key
+				key := f.Part.Key
 				if subkey {
-					key = f.sent.SubKey
+					key = f.Sent.SubKey
 				}
 				message := []byte("the list of mechanisms")
 				theirs := gssapi.MICToken{Payload: message, SndSeqNum: 42}

@@ -33,7 +33,7 @@ func checkOutcome(t *testing.T, a *Acceptor, token []byte) {
 // for whom the one good request is.
 func FuzzToken(f *testing.F) {
 	long := aKey(etypeAES256SHA1, 0x11)
-	good := newForge(noon, long).token(f)
+	good := newForge(noon, long).Token(f)
 	f.Add(good)
 	f.Add(good[:len(good)/2])
 	f.Add([]byte("\x60\x06\x06\x02\x2b\x06"))
@@ -44,19 +44,19 @@ func FuzzToken(f *testing.F) {
 func FuzzTicketInside(f *testing.F) {
 	long := aKey(etypeAES256SHA1, 0x11)
 	plain := newForge(noon, long)
-	plain.pac(f, []byte("pac"))
-	raw, err := asn1.Marshal(plain.part)
+	plain.PAC(f, []byte("pac"))
+	raw, err := asn1.Marshal(plain.Part)
 	f.Add(asn1tools.AddASNAppTag(must(f, raw, err), 3))
 	f.Add([]byte{0x63, 0x80})
 	f.Fuzz(func(t *testing.T, inside []byte) {
 		forged, a := newForge(noon, long), acceptorOf(noon, long)
-		forged.plain = func([]byte) []byte { return inside }
+		forged.Plain = func([]byte) []byte { return inside }
 		var part messages.EncTicketPart
 		if part.Unmarshal(inside) == nil && part.CRealm == "EXAMPLE.TEST" && len(part.CName.NameString) == 1 {
-			forged.sent.CName = part.CName
+			forged.Sent.CName = part.CName
 			part.CName.NameString[0] = "alice" // any name that the KDC seals is the KDC's word
 		}
-		if _, _, err := a.Accept(forged.token(t)); err != nil {
+		if _, _, err := a.Accept(forged.Token(t)); err != nil {
 			for _, kind := range kinds {
 				if errors.Is(err, kind) {
 					return

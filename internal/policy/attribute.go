@@ -57,7 +57,7 @@ func (r roles) unsure(id *identity.Identity) bool {
 
 type attribute struct {
 	words
-	name, folded string
+	name, value, folded string
 }
 
 func compileAttribute(a Attribute) (node, error) {
@@ -67,15 +67,21 @@ func compileAttribute(a Attribute) (node, error) {
 	if err := checkText("attribute "+a.Name, a.Value); err != nil {
 		return nil, err
 	}
-	return attribute{words{quoted("attribute", []string{a.Name, a.Value})}, a.Name, identity.Fold(a.Value)}, nil
+	return attribute{words{quoted("attribute", []string{a.Name, a.Value})}, a.Name, a.Value, identity.Fold(a.Value)}, nil
 }
 
 func (a attribute) match(id *identity.Identity, _ Scope) (string, bool) {
 	return a.text, id.HasValue(a.name, a.folded)
 }
 
-// unsure: the attribute was not read, or not all of it.
-func (a attribute) unsure(id *identity.Identity) bool { return !id.KnowsValues(a.name) }
+// unsure: the attribute was not read, or not all of it, or a value only resembles
+// the rule's.
+func (a attribute) unsure(id *identity.Identity) bool {
+	values, _ := id.Attribute(a.name)
+	return !id.KnowsValues(a.name) || slices.ContainsFunc(values, func(value string) bool {
+		return identity.Resembles(value, a.value) && !identity.FoldsTo(value, a.folded)
+	})
+}
 
 // checkText refuses what can be no value: an empty one, or a placeholder.
 func checkText(word, text string) error {

@@ -62,7 +62,11 @@ func (u users) explain(o *onlooker) Finding {
 			return o.line(u, fmt.Sprintf("a bare name is an account of %s, the site's first directory, and this one is %s", o.scope.First, o.id.Logon()))
 		}
 	}
-	return o.line(u, "the account is "+o.id.Logon())
+	f := o.line(u, "the account is "+o.id.Logon())
+	if f.Verdict == Unknown {
+		f.Why += ", whose name resembles the rule's in letters that some directories take for the same: write it as the directory does"
+	}
+	return f
 }
 
 func (g groups) explain(o *onlooker) Finding {
@@ -78,7 +82,7 @@ func (g groups) explain(o *onlooker) Finding {
 func (o *onlooker) orHidden(f Finding, names []name) Finding {
 	switch {
 	case f.Verdict == Unknown:
-		f.Why = "the account is in a group that could not be read, which may be this one"
+		f.Why = "the account is in a group that could not be read, or whose name resembles this one, which may be this one"
 	case o.unseen(names):
 		f.Verdict, f.Why = Unseen, "shows at a log-in alone"
 	}
@@ -138,6 +142,8 @@ func (a attribute) explain(o *onlooker) Finding {
 	switch {
 	case f.Verdict == Unknown && !asked:
 		f.Why = "the directory was not asked"
+	case f.Verdict == Unknown && o.id.KnowsValues(a.name):
+		f.Why = "a value resembles the rule's in letters that some directories take for the same: write it as the directory does"
 	case f.Verdict == Unknown:
 		f.Why = "not all values could be read"
 	case len(values) > shown:

@@ -13,8 +13,7 @@ type leaf struct {
 	names []name
 }
 
-func (l leaf) String() string                 { return l.text }
-func (l leaf) unsure(*identity.Identity) bool { return false }
+func (l leaf) String() string { return l.text }
 
 type (
 	users  struct{ leaf }
@@ -70,6 +69,16 @@ func (n *name) isUser(id *identity.Identity, scope Scope) bool {
 	}
 }
 
+// unsure is so of an account whose name only resembles one of the rule's.
+func (u users) unsure(id *identity.Identity) bool {
+	for i := range u.names {
+		if u.names[i].resemblesUser(id) {
+			return true
+		}
+	}
+	return false
+}
+
 func (g groups) match(id *identity.Identity, _ Scope) (string, bool) {
 	for i := range g.names {
 		if g.names[i].isGroup(id) {
@@ -99,7 +108,7 @@ func (n *name) isGroup(id *identity.Identity) bool {
 
 func (g groups) unsure(id *identity.Identity) bool {
 	for i := range g.names {
-		if g.names[i].isHidden(id) {
+		if g.names[i].isHidden(id) || g.names[i].resemblesGroup(id) {
 			return true
 		}
 	}

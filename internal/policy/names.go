@@ -25,7 +25,8 @@ const (
 // name is one name of a rule, folded and ready to compare.
 type name struct {
 	form   form
-	text   string // folded
+	raw    string // as it is written, without its domain
+	text   string // raw, folded
 	domain string // folded, for inDomain
 	sid    identity.SID
 }
@@ -77,13 +78,13 @@ func parseName(word, text string) (name, error) {
 		if parsed, err := ldap.ParseDN(text); err != nil || len(parsed.RDNs) == 0 {
 			return name{}, fmt.Errorf("%s %q: not a distinguished name: %w", word, text, err)
 		}
-		return name{form: dn, text: FoldDN(text)}, nil
+		return name{form: dn, raw: text, text: FoldDN(text)}, nil
 	}
 	if strings.Contains(text, `\`) {
 		return parseInDomain(word, text)
 	}
 	if word == "user" && strings.Contains(text, "@") {
-		return name{form: upn, text: identity.Fold(text)}, nil
+		return name{form: upn, raw: text, text: identity.Fold(text)}, nil
 	}
 	return parseBare(word, text)
 }
@@ -100,7 +101,7 @@ func parseInDomain(word, text string) (name, error) {
 	case one != text:
 		return name{}, fmt.Errorf("%s %s: one backslash is enough, in quotes too: write %s", word, text, quoted(word, []string{one}))
 	}
-	return name{form: inDomain, domain: identity.Fold(domain), text: identity.Fold(user)}, nil
+	return name{form: inDomain, domain: identity.Fold(domain), raw: user, text: identity.Fold(user)}, nil
 }
 
 // parseBare takes a name alone. One with a slash is nearly always DOMAIN/name,
@@ -114,7 +115,7 @@ func parseBare(word, text string) (name, error) {
 		return name{}, fmt.Errorf(`%[1]s %[2]s: between domain and name stands a backslash: write %[3]s; a name that has a slash itself is written with its domain, DOMAIN\%[2]s`,
 			word, text, quoted(word, []string{domain + `\` + rest}))
 	}
-	return name{form: bare, text: identity.Fold(text)}, nil
+	return name{form: bare, raw: text, text: identity.Fold(text)}, nil
 }
 
 func parseNames(word string, texts []string) ([]name, error) {
