@@ -43,7 +43,10 @@ func (k *KDC) authenticate(raw []byte) ([]byte, error) {
 	if err := request.Unmarshal(raw); err != nil {
 		return nil, err
 	}
-	user, _, _ := strings.Cut(strings.ToLower(request.ReqBody.CName.NameString[0]), "@")
+	user, suffix, isUPN := strings.Cut(strings.ToLower(request.ReqBody.CName.NameString[0]), "@")
+	if isUPN && suffix != strings.ToLower(k.Realm) {
+		return k.fail(68, nil) // KDC_ERR_WRONG_REALM
+	}
 	if other := k.Canonical[user]; other != "" {
 		user = other
 	}
@@ -74,6 +77,9 @@ func (k *KDC) authenticate(raw []byte) ([]byte, error) {
 	}
 	client := types.PrincipalName{NameType: 1, NameString: []string{user}}
 	part := k.part(client, 0x33)
+	if k.Granted != nil {
+		k.Granted(part)
+	}
 	ticket, err := k.ticket(request.ReqBody.SName, ownKey, 1, part)
 	if err != nil {
 		return nil, err

@@ -39,8 +39,9 @@ type KDC struct {
 	// Refuse gives a code, and data with it, instead of an answer; nil and zero
 	// refuse nothing.
 	Refuse func(user, service string) (code int32, data []byte)
-	// Ticket changes a service's ticket before it is sealed.
-	Ticket func(*messages.EncTicketPart)
+	// Granted changes a ticket for the KDC itself, and what the client is told of
+	// it. Ticket changes a service's ticket before it is sealed.
+	Granted, Ticket func(*messages.EncTicketPart)
 	// Answer changes what is sent.
 	Answer func([]byte) []byte
 

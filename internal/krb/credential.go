@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/jcmturner/gokrb5/v8/client"
@@ -112,13 +111,18 @@ func plainConf(realm string, kdcs []string) string {
 	}
 	fmt.Fprintf(&b, "[realms]\n %s = {\n", realm)
 	for _, kdc := range kdcs {
-		if _, _, err := net.SplitHostPort(kdc); err != nil {
-			kdc = net.JoinHostPort(kdc, "88")
-		}
-		fmt.Fprintf(&b, "  kdc = %s\n", kdc)
+		fmt.Fprintf(&b, "  kdc = %s\n", withPort(kdc))
 	}
 	b.WriteString(" }\n")
 	return b.String()
+}
+
+// withPort gives host:port, port 88 where none is named, RFC 4120 7.2.3.
+func withPort(kdc string) string {
+	if _, _, err := net.SplitHostPort(kdc); err == nil {
+		return kdc
+	}
+	return net.JoinHostPort(strings.Trim(kdc, "[]"), "88")
 }
 
 // CheckKeytab says what is wrong with the bytes of a keytab, and nil where they
@@ -152,7 +156,11 @@ func KDCsIn(ctx context.Context, conf, realm string) ([]string, error) {
 	}
 	for _, r := range parsed.Realms {
 		if r.Realm == realm && len(r.KDC) > 0 {
-			return slices.Clone(r.KDC), nil
+			kdcs := make([]string, len(r.KDC))
+			for i, kdc := range r.KDC {
+				kdcs[i] = withPort(kdc)
+			}
+			return kdcs, nil
 		}
 	}
 	return guard(ctx, func() ([]string, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/crypto"
@@ -85,9 +86,14 @@ func (l *Login) prove(ctx context.Context) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
+	// The log-in that the ticket is of is the one that was just made: a ticket may
+	// outlive the password that it was got with.
 	accepted, _, err := l.Acceptor.Accept(own.Token)
 	if err != nil {
 		return proven{}, fmt.Errorf("%s: %w: %w", tgt.kdc, ErrUnproven, err)
+	}
+	if off, skew := l.Acceptor.now().Sub(accepted.AuthAt), l.Acceptor.skew(); off > skew || off < -skew {
+		return proven{}, fmt.Errorf("%s: %w: %w: it is of a log-in at %s", tgt.kdc, ErrUnproven, ErrExpired, stamp(accepted.AuthAt))
 	}
 	return proven{accepted, tgt.kdc}, nil
 }
@@ -217,8 +223,11 @@ func (l *Login) granted(answer []byte, kdc string, key types.EncryptionKey, nonc
 	if err := part.Unmarshal(plain); err != nil {
 		return nil, fmt.Errorf("%w: %s: AS-REP: %w", ErrMalformed, kdc, err)
 	}
-	if part.Nonce != nonce {
+	switch {
+	case part.Nonce != nonce:
 		return nil, fmt.Errorf("%s: %w: it answers another request", kdc, ErrUnproven)
+	case !slices.Contains(acceptedEtypes(), part.Key.KeyType):
+		return nil, fmt.Errorf("%s: %w: the session is of %s, which nobody asked for", kdc, ErrUnproven, Etype(part.Key.KeyType))
 	}
 	return &granted{kdc: kdc, realm: reply.CRealm, name: reply.CName, ticket: reply.Ticket, key: part.Key}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,15 @@ func TestLoginProvesTheKDC(t *testing.T) {
 		"of yesterday": {func(k *kdctest.KDC, _ *Login) {
 			k.Ticket = func(p *messages.EncTicketPart) { p.EndTime = time.Now().Add(-time.Hour) }
 		}, ErrExpired},
+		"of a log-in of this morning": {func(k *kdctest.KDC, _ *Login) {
+			k.Ticket = func(p *messages.EncTicketPart) { p.AuthTime = time.Now().Add(-time.Hour) }
+		}, ErrExpired},
+		"of a log-in to come": {func(k *kdctest.KDC, _ *Login) {
+			k.Ticket = func(p *messages.EncTicketPart) { p.AuthTime = time.Now().Add(time.Hour) }
+		}, ErrExpired},
+		"with a session of RC4": {func(k *kdctest.KDC, _ *Login) {
+			k.Granted = func(p *messages.EncTicketPart) { p.Key = aKey(etypeRC4, 0x45) }
+		}, ErrUnproven},
 		"with a key of few iterations": {func(k *kdctest.KDC, _ *Login) { k.Iterations = 1 }, ErrUnproven},
 		"with a key of a day's work":   {func(k *kdctest.KDC, _ *Login) { k.Iterations = 1 << 31 }, ErrUnproven},
 		"without the user's key":       {func(k *kdctest.KDC, l *Login) { l.Password = "wrong"; k.Gullible = true }, ErrUnproven},
@@ -217,17 +227,54 @@ func TestLoginIsBounded(t *testing.T) {
 
 // TestLoginOfOddAnswers: nothing that a KDC sends is a panic or a yes.
 func TestLoginOfOddAnswers(t *testing.T) {
-	for name, answer := range map[string]func([]byte) []byte{
-		"text":  func([]byte) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n\r\n") },
-		"error": func([]byte) []byte { return []byte{tagKRBError, 0} },
-		"short": func(a []byte) []byte { return a[:len(a)/2] },
-		"ends":  func(a []byte) []byte { return a[:len(a)-1] },
+	for name, c := range map[string]struct {
+		answer func([]byte) []byte
+		want   error
+	}{
+		"text":  {func([]byte) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n\r\n") }, ErrMalformed},
+		"error": {func([]byte) []byte { return []byte{tagKRBError, 0} }, ErrMalformed},
+		"short": {func(a []byte) []byte { return a[:len(a)/2] }, ErrMalformed},
+		"ends":  {func(a []byte) []byte { return a[:len(a)-1] }, ErrMalformed},
 	} {
 		k := aKDC()
-		k.Answer = answer
+		k.Answer = c.answer
 		k.Start(t)
-		if ticket, _, err := loginAt(k.Addr).Prove(t.Context()); ticket != nil || !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrUnreachable) {
-			t.Errorf("%s: got %v, %v, want %v", name, ticket, err, ErrMalformed)
+		if ticket, _, err := loginAt(k.Addr).Prove(t.Context()); ticket != nil || !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, %v, want %v", name, ticket, err, c.want)
+		}
+	}
+}
+
+// TestKDCsIn: port 88 where a krb5.conf names none, also of IPv6, and none of
+// another realm.
+func TestKDCsIn(t *testing.T) {
+	conf := "[libdefaults]\n dns_lookup_kdc = false\n[realms]\n EXAMPLE.TEST = {\n  kdc = dc1.example.test\n  kdc = dc2.example.test:1088\n" +
+		"  kdc = 2001:db8::1\n  kdc = [2001:db8::2]\n  kdc = [2001:db8::3]:1088\n }\n OTHER.TEST = {\n  kdc = other.test\n }\n"
+	want := []string{"dc1.example.test:88", "dc2.example.test:1088", "[2001:db8::1]:88", "[2001:db8::2]:88", "[2001:db8::3]:1088"}
+	if got, err := KDCsIn(t.Context(), conf, "EXAMPLE.TEST"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	if got, err := KDCsIn(t.Context(), conf, "NONE.TEST"); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("none: got %q, %v, want %v", got, err, ErrUnreachable)
+	}
+}
+
+// TestAnswersAreBounded: one byte more than there may be is not read.
+func TestAnswersAreBounded(t *testing.T) {
+	for size, want := range map[int]error{maxAnswer: nil, maxAnswer + 1: ErrMalformed} {
+		k := aKDC()
+		k.Answer = func([]byte) []byte { return make([]byte, size) }
+		k.Start(t)
+		request, err := loginAt().asReq()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := request.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := exchange(t.Context(), k.Addr, raw); !errors.Is(err, want) || err == nil && len(answer) != size {
+			t.Errorf("%d: got %d bytes, %v, want %v", size, len(answer), err, want)
 		}
 	}
 }

@@ -13,9 +13,12 @@ const (
 	CodeClientExpired      = 1  // KDC_ERR_NAME_EXP
 	CodeClientUnknown      = 6  // KDC_ERR_C_PRINCIPAL_UNKNOWN
 	CodeServiceUnknown     = 7  // KDC_ERR_S_PRINCIPAL_UNKNOWN
+	CodeNeverValid         = 11 // KDC_ERR_NEVER_VALID
 	CodePolicy             = 12 // KDC_ERR_POLICY
 	CodeEtype              = 14 // KDC_ERR_ETYPE_NOSUPP
+	CodePadataType         = 16 // KDC_ERR_PADATA_TYPE_NOSUPP
 	CodeClientRevoked      = 18 // KDC_ERR_CLIENT_REVOKED
+	CodeClientNotYet       = 21 // KDC_ERR_CLIENT_NOTYET
 	CodeKeyExpired         = 23 // KDC_ERR_KEY_EXPIRED
 	CodePreauthFailed      = 24 // KDC_ERR_PREAUTH_FAILED
 	CodePreauthRequired    = 25 // KDC_ERR_PREAUTH_REQUIRED
