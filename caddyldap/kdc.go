@@ -55,16 +55,28 @@ const hintClock = "the clocks of this machine and of the KDC differ by more than
 func readRefusal(r *krb.Refusal) (identity.Kind, string) {
 	aboutService := r.Service != ""
 	switch r.Code {
-	case krb.CodeSkew:
+	case krb.CodeSkew, krb.CodeNeverValid: // a ticket of one hour from now would have ended
 		return identity.KindClock, hintClock
+	case krb.CodeServiceUnavailable:
+		return identity.KindBusy, "the KDC says that it cannot serve now"
 	case krb.CodeServiceUnknown:
 		return identity.KindKeytab, "no account of the domain has this spn: setspn -Q, and write spn or the keytab anew"
-	case krb.CodeClientUnknown, krb.CodePreauthFailed, krb.CodeBadIntegrity, krb.CodeWrongRealm:
+	case krb.CodeClientUnknown, krb.CodePreauthFailed, krb.CodeBadIntegrity:
 		if aboutService {
 			break
 		}
 		return identity.KindBadCredentials, ""
-	case krb.CodeClientExpired, krb.CodePolicy, krb.CodeClientRevoked, krb.CodeKeyExpired:
+	case krb.CodeWrongRealm: // referrals, RFC 6806 7, are not followed: the keytab proves one realm's KDCs
+		if aboutService {
+			break
+		}
+		return identity.KindBadCredentials, "the KDC says that the name is of another realm: users of that one need an ldap directory of their own"
+	case krb.CodePreauthRequired, krb.CodePadataType:
+		if aboutService {
+			break
+		}
+		return identity.KindRestricted, "the KDC wants more of this account than a password: a smart card, a one-time code, or FAST"
+	case krb.CodeClientExpired, krb.CodeClientNotYet, krb.CodePolicy, krb.CodeClientRevoked, krb.CodeKeyExpired:
 		if kind, ok := accountStatuses[r.Status]; ok {
 			return kind, ""
 		}
@@ -84,6 +96,7 @@ var accountCodes = map[int32]struct {
 	hint string
 }{
 	krb.CodeClientExpired: {identity.KindAccountExpired, ""},
+	krb.CodeClientNotYet:  {identity.KindRestricted, "the account's time has not begun"},
 	krb.CodePolicy:        {identity.KindRestricted, ""},
 	krb.CodeClientRevoked: {identity.KindDisabled, "the KDC does not say whether the account is disabled, locked, expired or outside its hours: look at it in the directory"},
 	krb.CodeKeyExpired:    {identity.KindPasswordExpired, "the password has expired or must be changed first: the KDC does not say which"},

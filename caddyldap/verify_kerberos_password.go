@@ -74,12 +74,11 @@ func (k *KerberosPassword) Attach(d *Directory) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = k.service(table)
+	_, err = k.spnOf(table, k.Realm) // the domain may tell its name later
 	return err
 }
 
-// service is whom a proof is asked for, and the realm; empty where the domain's
-// name is not known yet.
+// service is whom a proof is asked for, and the realm. The error is of KindKeytab.
 func (k *KerberosPassword) service(table *krb.Keytab) (spn, realm string, err error) {
 	realms := table.Realms()
 	if realm = k.Realm; realm == "" && len(realms) == 1 {
@@ -87,16 +86,28 @@ func (k *KerberosPassword) service(table *krb.Keytab) (spn, realm string, err er
 	} else if realm == "" {
 		realm = strings.ToUpper(k.directory.dns())
 	}
-	if k.SPN != "" {
-		return k.SPN, realm, nil
-	}
-	for _, key := range table.Keys {
-		if name := strings.Join(key.Name, "/"); !badSPN(name) {
-			return name, realm, nil
+	if realm == "" {
+		return "", "", &identity.Error{
+			Kind: identity.KindKeytab, Err: fmt.Errorf("kerberos_password: the keytab %s is of several realms: %s", k.File, strings.Join(realms, ", ")),
+			Hint: "write realm, the users' one of these, or dns_domain",
 		}
 	}
-	return "", "", &identity.Error{
-		Kind: identity.KindKeytab, Err: fmt.Errorf("kerberos_password: the keytab %s holds no name that begins with HTTP/", k.File),
+	spn, err = k.spnOf(table, realm)
+	return spn, realm, err
+}
+
+// spnOf is whom a proof is asked for in a realm; empty for any realm.
+func (k *KerberosPassword) spnOf(table *krb.Keytab, realm string) (string, error) {
+	if k.SPN != "" {
+		return k.SPN, nil
+	}
+	for _, key := range table.Keys {
+		if name := strings.Join(key.Name, "/"); !badSPN(name) && (realm == "" || realm == key.Realm) {
+			return name, nil
+		}
+	}
+	return "", &identity.Error{
+		Kind: identity.KindKeytab, Err: fmt.Errorf("kerberos_password: the keytab %s holds no name of realm %q that begins with HTTP/", k.File, realm),
 		Hint: "write spn HTTP/… , a name of the account whose keys they are: setspn -L shows those",
 	}
 }

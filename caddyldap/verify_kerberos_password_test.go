@@ -17,6 +17,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/kdctest"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/krbforge"
 )
 
 const webService = "HTTP/web.example.test"
@@ -83,6 +84,10 @@ func TestKerberosPassword(t *testing.T) {
 		"NUL":              {"alice", "\x00Secr3t-alice", "", identity.KindEmptyPassword, false},
 		"NUL behind":       {"alice", "Secr3t-alice\x00", "", identity.KindEmptyPassword, false},
 		"no name":          {" ", "Secr3t-alice", "", identity.KindBadName, false},
+		"NUL in the name":  {"alice\x00", "Secr3t-alice", "", identity.KindBadName, false},
+		"long":             {strings.Repeat("a", identity.MaxNameLength+1), "Secr3t-alice", "", identity.KindBadName, false},
+		"two components":   {"alice/admin", "Secr3t-alice", "", identity.KindBadCredentials, true},
+		"of a realm":       {`EXAMPLE\alice@EVIL.TEST`, "Secr3t-alice", "", identity.KindBadCredentials, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := k.Answered()
@@ -133,6 +138,13 @@ func TestKerberosPasswordUnproven(t *testing.T) {
 		"an old ticket": {func(k *kdctest.KDC) {
 			k.Ticket = func(p *messages.EncTicketPart) { p.EndTime = time.Now().Add(-time.Hour) }
 		}, identity.KindClock},
+		"another's PAC": {func(k *kdctest.KDC) {
+			k.Ticket = func(p *messages.EncTicketPart) {
+				f := krbforge.Forge{Part: *p}
+				f.PAC(t, krbforge.Signed(t, krbforge.Key(18, webKey[0]), krbforge.ClientInfo("admin", p.AuthTime)))
+				*p = f.Part
+			}
+		}, identity.KindUnproven},
 		"no such service":      {func(k *kdctest.KDC) { k.Services = nil }, identity.KindKeytab},
 		"any password is fine": {func(k *kdctest.KDC) { k.Users["alice"] = "other"; k.Gullible = true }, identity.KindUnproven},
 		"no KDC":               {func(k *kdctest.KDC) { k.Answer = func([]byte) []byte { return nil } }, identity.KindUnavailable},
@@ -179,6 +191,33 @@ func TestKeytabFileIsReadAgain(t *testing.T) {
 	expect("no file", identity.KindKeytab)
 }
 
+// TestKerberosPasswordServices: whom a proof is asked for, and where, of several
+// names and realms in a keytab. Without a realm nobody is asked: no name would be
+// right there.
+func TestKerberosPasswordServices(t *testing.T) {
+	key := func(realm string, name ...string) *krb.Key { return &krb.Key{Realm: realm, Name: name} }
+	two := []*krb.Key{key("OTHER.TEST", "HTTP", "other.test"), key("EXAMPLE.TEST", "host", "web"), key("EXAMPLE.TEST", "HTTP", "web.example.test")}
+	for name, c := range map[string]struct {
+		v          *KerberosPassword
+		dns        string
+		keys       []*krb.Key
+		spn, realm string // empty for an error
+	}{
+		"one":               {v: new(KerberosPassword), keys: two[1:], spn: webService, realm: "EXAMPLE.TEST"},
+		"the domain's":      {v: new(KerberosPassword), dns: "example.test", keys: two, spn: webService, realm: "EXAMPLE.TEST"},
+		"written":           {v: &KerberosPassword{SPN: "HTTP/x", Realm: "X.TEST"}, keys: two, spn: "HTTP/x", realm: "X.TEST"},
+		"of another":        {v: &KerberosPassword{Realm: "OTHER.TEST"}, keys: two, spn: "HTTP/other.test", realm: "OTHER.TEST"},
+		"none of the realm": {v: new(KerberosPassword), dns: "example.test", keys: two[:2]},
+		"no realm known":    {v: new(KerberosPassword), keys: two},
+	} {
+		c.v.directory = &Directory{dnsDomain: c.dns, holdings: new(holdings)}
+		spn, realm, err := c.v.service(&krb.Keytab{Keys: c.keys})
+		if spn != c.spn || c.spn != "" && realm != c.realm || (err != nil) != (c.spn == "") || err != nil && identity.KindOf(err) != identity.KindKeytab {
+			t.Errorf("%s: got %s of %s, %v, want %s of %s", name, spn, realm, err, c.spn, c.realm)
+		}
+	}
+}
+
 // TestExplainKDC: each thing that a KDC says, and whose fault it is.
 func TestExplainKDC(t *testing.T) {
 	const service = webService
@@ -191,6 +230,7 @@ func TestExplainKDC(t *testing.T) {
 		{&krb.Refusal{Code: krb.CodeBadIntegrity}, identity.KindBadCredentials},
 		{&krb.Refusal{Code: krb.CodeWrongRealm}, identity.KindBadCredentials},
 		{&krb.Refusal{Code: krb.CodeBadIntegrity, Service: service}, identity.KindProtocol},
+		{&krb.Refusal{Code: krb.CodeWrongRealm, Service: service}, identity.KindProtocol},
 		{&krb.Refusal{Code: krb.CodeClientRevoked}, identity.KindDisabled},
 		{&krb.Refusal{Code: krb.CodeClientRevoked, Status: 0xC0000234}, identity.KindLocked},
 		{&krb.Refusal{Code: krb.CodeClientRevoked, Status: 0xC0000072}, identity.KindDisabled},
@@ -207,6 +247,12 @@ func TestExplainKDC(t *testing.T) {
 		{&krb.Refusal{Code: krb.CodeEtype}, identity.KindEtype},
 		{&krb.Refusal{Code: krb.CodeEtype, Service: service}, identity.KindKeytab},
 		{&krb.Refusal{Code: krb.CodeServiceUnknown, Service: service}, identity.KindKeytab},
+		{&krb.Refusal{Code: krb.CodeNeverValid}, identity.KindClock},
+		{&krb.Refusal{Code: krb.CodeClientNotYet}, identity.KindRestricted},
+		{&krb.Refusal{Code: krb.CodePadataType}, identity.KindRestricted},
+		{&krb.Refusal{Code: krb.CodePreauthRequired}, identity.KindRestricted},
+		{&krb.Refusal{Code: krb.CodePreauthRequired, Service: service}, identity.KindProtocol},
+		{&krb.Refusal{Code: krb.CodeServiceUnavailable}, identity.KindBusy},
 		{&krb.Refusal{Code: 60}, identity.KindProtocol},
 		{fmt.Errorf("%w: %w", krb.ErrUnreachable, &krb.Refusal{Code: krb.CodeServiceUnavailable}), identity.KindUnavailable},
 		{fmt.Errorf("%w: %w", krb.ErrUnproven, krb.ErrForged), identity.KindUnproven},
@@ -223,6 +269,9 @@ func TestExplainKDC(t *testing.T) {
 		if got := identity.KindOf(explainKDC(c.err)); got != c.want {
 			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
 		}
+	}
+	if e, ok := errors.AsType[*identity.Error](explainKDC(&krb.Refusal{Code: krb.CodeWrongRealm})); !ok || !strings.Contains(e.Hint, "realm") {
+		t.Errorf("a name of another realm: got %v, want a hint about realms", e)
 	}
 }
 
