@@ -136,6 +136,21 @@ func TestKerberosPasswordGroups(t *testing.T) {
 	}
 }
 
+// TestKerberosPasswordWithoutServiceAccount: the certificate in the ticket tells who
+// somebody is, and groups by SID.
+func TestKerberosPasswordWithoutServiceAccount(t *testing.T) {
+	for rule, want := range map[string]int{"sid S-1-5-11": 200, `group "Nest A"`: 403} {
+		s := start(t, siteConfig{
+			LDAP: "verify kerberos_password " + domain.HTTPKeytab(),
+			Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\trequire " + rule + "\n\t}\n\trespond \"{http.auth.user.id}|{http.auth.user.verifier}|{http.auth.user.sid}\"\n",
+		})
+		got := curl(t, "--basic", "-u", "carol:"+lab.Account("carol").Password, s.HTTP+"/")
+		if got.Status != want || want == 200 && !strings.HasPrefix(got.Body, "carol|kerberos_password|S-1-5-21-") {
+			t.Errorf("%s: got %d %s, reason %s, want %d", rule, got.Status, got.Body, s.reason(t), want)
+		}
+	}
+}
+
 // confWith is a krb5.conf with these KDCs.
 func confWith(t *testing.T, kdcs ...string) string {
 	t.Helper()
