@@ -35,6 +35,7 @@ var house = map[string][]string{
 	// for tests alone
 	"internal/metrictest": {},
 	"internal/faultproxy": {},
+	"internal/kdctest":    {},
 	"internal/krbforge":   {},
 	// clients, and the directory in the process
 	"internal/ldapsasl": {"internal/identity"},
@@ -82,6 +83,10 @@ var outside = map[string][]string{
 		"github.com/jcmturner/gokrb5/v8/crypto", "github.com/jcmturner/gokrb5/v8/iana/chksumtype", "github.com/jcmturner/gokrb5/v8/iana/flags",
 		"github.com/jcmturner/gokrb5/v8/iana/keyusage", "github.com/jcmturner/gokrb5/v8/keytab", "github.com/jcmturner/gokrb5/v8/messages",
 		"github.com/jcmturner/gokrb5/v8/types", "golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1",
+	},
+	"internal/kdctest": {
+		"github.com/jcmturner/gofork/encoding/asn1", "github.com/jcmturner/gokrb5/v8/asn1tools", "github.com/jcmturner/gokrb5/v8/crypto",
+		"github.com/jcmturner/gokrb5/v8/messages", "github.com/jcmturner/gokrb5/v8/types",
 	},
 }
 

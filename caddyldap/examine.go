@@ -137,7 +137,11 @@ func (x *examination) names() {
 func (x *examination) schemes() {
 	d := x.directory
 	const byHand = "caddy windows-auth check-user --ntlm tries it with a user's password"
-	if d.PasswordVerifier() != nil {
+	switch d.PasswordVerifier().(type) {
+	case nil:
+	case *KerberosPassword:
+		x.unclear("basic", "verify "+nameKerberosPassword+", the KDCs were not tried", "caddy windows-auth check-user tries one, and the keytab, with a user's password")
+	default:
 		x.scheme("basic", nameBind, nil, byHand)
 	}
 	if d.NTLMVerifier() != nil {

@@ -121,8 +121,8 @@ func TestAlias(t *testing.T) {
 	}
 }
 
-// keytabFile writes a keytab of one name with a key of AES256, and a mode.
-func keytabFile(t *testing.T, name string, mode os.FileMode) string {
+// writtenKeytab writes a keytab of one name with a key of AES256, and a mode.
+func writtenKeytab(t *testing.T, name string, mode os.FileMode) string {
 	t.Helper()
 	var entry []byte
 	text := func(s string) { entry = append(binary.BigEndian.AppendUint16(entry, uint16(len(s))), s...) }
@@ -162,7 +162,7 @@ func TestExamineKeytab(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			configured := demoDirectory(startDemo(t, nil))
-			file, _ := json.Marshal(keytabFile(t, "HTTP/web.example.test", c.mode))
+			file, _ := json.Marshal(writtenKeytab(t, "HTTP/web.example.test", c.mode))
 			configured.VerifyRaw = []json.RawMessage{json.RawMessage(`{"verifier":"keytab","file":` + string(file) + c.words + `}`)}
 			d, _ := open(t, configured, "EXAMPLE")
 			d.now = func() time.Time { return time.Now().Add(c.later) }
@@ -181,7 +181,7 @@ func TestExamineKeytab(t *testing.T) {
 
 // TestTicketRealms: those of the words, else of the file, else none.
 func TestTicketRealms(t *testing.T) {
-	k := &Keytab{File: keytabFile(t, "HTTP/web.example.test", 0o600)}
+	k := &Keytab{File: writtenKeytab(t, "HTTP/web.example.test", 0o600)}
 	d := &Directory{verifiers: []Verifier{k}, now: time.Now}
 	k.directory = d
 	if got := d.TicketRealms(); len(got) != 1 || got[0] != "EXAMPLE.TEST" {

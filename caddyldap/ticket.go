@@ -62,25 +62,27 @@ type ticketWitness struct {
 	directory   *Directory
 	ticket      *krb.Ticket
 	certificate *certificate // may be nil
+	verifier    string       // its name
 	sid         identity.SID // zero where no certificate has it
 }
 
 // Close implements io.Closer: nothing is held.
 func (*ticketWitness) Close() error { return nil }
 
-// proveTicket makes the Principal of a ticket that the acceptor has taken.
-func (d *Directory) proveTicket(t *krb.Ticket, certificate *certificate) *identity.Principal {
-	w := &ticketWitness{directory: d, ticket: t, certificate: certificate}
-	if certificate != nil && certificate.Logon != nil {
-		w.sid = certificate.Logon.SID()
+// proveTicket makes the Principal of a ticket that the acceptor has taken, with
+// what it has certified. The proof lacks whom it is of, which the ticket says.
+func (d *Directory) proveTicket(t *krb.Ticket, p identity.Proof) *identity.Principal {
+	c, _ := t.Certificate.(*certificate)
+	w := &ticketWitness{directory: d, ticket: t, certificate: c, verifier: p.Verifier}
+	if c != nil && c.Logon != nil {
+		w.sid = c.Logon.SID()
 	}
-	if certificate != nil && certificate.Delegation != nil {
+	if c != nil && c.Delegation != nil {
 		d.log().Info("a service logs somebody in by delegation", zap.String("user", t.Client()),
-			zap.String("target", certificate.Delegation.Target), zap.Strings("transited", certificate.Delegation.Through))
+			zap.String("target", c.Delegation.Target), zap.Strings("transited", c.Delegation.Through))
 	}
-	return identity.Prove(identity.Proof{
-		SID: w.sid, Claimed: identity.Name{User: t.Client()}, Verifier: nameKeytab, Evidence: w,
-	})
+	p.SID, p.Evidence = w.sid, w
+	return identity.Prove(p)
 }
 
 // resolve asks the directory who it is that a ticket names: by the SID where the
@@ -97,7 +99,7 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 		}
 	}
 	// Not folded: there are realms in which anna and ANNA are two.
-	key := cacheKey{sid: w.sid, dn: "ticket of " + w.ticket.Client(), verifier: nameKeytab, reading: d.reading.print}
+	key := cacheKey{sid: w.sid, dn: "ticket of " + w.ticket.Client(), verifier: w.verifier, reading: d.reading.print}
 	if id := d.cache.recall(key, d.limit()); id != nil {
 		if newer := d.cache.recall(d.keyOfIdentity(id), d.limit()); newer != nil && newer.At.After(id.At) {
 			id = newer // somebody was denied meanwhile, and looked up again
@@ -131,7 +133,7 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 		if kind, ok := standing(e, d.now()); !ok {
 			return identity.Fail(kind, fmt.Errorf("%.512q has changed since its ticket was made", e.DN))
 		}
-		if id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, nameKeytab); err != nil || !root.ad {
+		if id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, w.verifier); err != nil || !root.ad {
 			return err
 		}
 		// What every log-in is in, and an entry does not show.
@@ -164,7 +166,7 @@ func (w *ticketWitness) identify() *identity.Identity {
 	a := identity.Account{
 		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
 		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
-		Verifier: nameKeytab, ByToken: true,
+		Verifier: w.verifier, ByToken: true,
 	}
 	if u := w.certificate.UPN; u != nil && u.Name != "" {
 		a.UPN = u.Name

@@ -11,10 +11,13 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/pac"
 )
 
+// byKeytab is who says so.
+var byKeytab = identity.Proof{Verifier: nameKeytab}
+
 // byTicket resolves whom a ticket that the acceptor has taken proves.
 func byTicket(t *testing.T, d *Directory, realm string, name ...string) (*identity.Identity, error) {
 	t.Helper()
-	return d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Name: name}, nil))
+	return d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Name: name}, byKeytab))
 }
 
 // TestTicketIsSomebody: by the very name in the ticket, in the directory's own
@@ -94,7 +97,7 @@ func TestCertifiedOfAnotherDomain(t *testing.T) {
 		config.ServiceAccount, config.DNSDomain = nil, dns
 		d, _ := open(t, config, "EXAMPLE")
 		for realm, want := range map[string]identity.Kind{"EXAMPLE.TEST": 0, "OTHER.TEST": identity.KindRealm} {
-			id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Home: "EXAMPLE.TEST", Name: []string{"alice"}}, &certificate{PAC: parsed}))
+			id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Home: "EXAMPLE.TEST", Name: []string{"alice"}, Certificate: &certificate{PAC: parsed}}, byKeytab))
 			if want != 0 && identity.KindOf(err) != want || want == 0 && (err != nil || id.SAM != "alice" || len(id.Groups()) < 5) {
 				t.Errorf("%q, %s: got %v, %v, want %v", dns, realm, id, err, want)
 			}

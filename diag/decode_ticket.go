@@ -16,11 +16,11 @@ func (d *decoder) kerberos(token []byte) error {
 	switch {
 	case err != nil:
 		return &advice{err, wholeHint}
-	case m.Refusal != nil:
+	case m.Rejection != nil:
 		defer d.title("Kerberos KRB-ERROR")()
-		d.line("error", "%d %s", m.Refusal.Code, m.Refusal.Text)
-		d.line("service", "%s", m.Refusal.Service)
-		d.line("clock", "%s", moment(m.Refusal.At))
+		d.line("error", "%d %s", m.Rejection.Code, m.Rejection.Text)
+		d.line("service", "%s", m.Rejection.Service)
+		d.line("clock", "%s", moment(m.Rejection.At))
 		return nil
 	case m.Request == nil:
 		defer d.title("Kerberos AP-REP")()

@@ -51,6 +51,9 @@ var (
 	ErrPAC = errors.New("the PAC is not to be believed")
 	// ErrImpostor: the service's answer does not prove that it holds its key.
 	ErrImpostor = errors.New("the service has not proven itself")
+	// ErrUnproven: what a KDC says does not come from one that has the service's
+	// key and the user's.
+	ErrUnproven = errors.New("the KDC has not proven itself")
 )
 
 // guard runs a call into gokrb5 in a goroutine of its own until it ends or the

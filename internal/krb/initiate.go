@@ -9,7 +9,6 @@ import (
 	"math/big"
 	"strings"
 
-	"github.com/jcmturner/gokrb5/v8/client"
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
 	"github.com/jcmturner/gokrb5/v8/iana/flags"
@@ -48,12 +47,13 @@ func (c *Credential) Initiate(ctx context.Context, spn string, binding *[16]byte
 		if err != nil {
 			return nil, fmt.Errorf("getting a ticket for %s: %w", spn, failure(err))
 		}
-		return initiate(cl, ticket, key, binding)
+		return initiate(cl.Credentials.Domain(), cl.Credentials.CName(), ticket, key, binding)
 	})
 }
 
-func initiate(cl *client.Client, ticket messages.Ticket, key types.EncryptionKey, binding *[16]byte) (*Initiation, error) {
-	sent, err := types.NewAuthenticator(cl.Credentials.Domain(), cl.Credentials.CName())
+// initiate makes the token of the client that is named.
+func initiate(realm string, name types.PrincipalName, ticket messages.Ticket, key types.EncryptionKey, binding *[16]byte) (*Initiation, error) {
+	sent, err := types.NewAuthenticator(realm, name)
 	if err != nil {
 		return nil, err
 	}

@@ -12,11 +12,11 @@ import (
 )
 
 // Message is a GSS-API token of Kerberos as its reader sees it, for the doctor:
-// nothing in it is proven. One of Request and Refusal is there, and neither for an
+// nothing in it is proven. One of Request and Rejection is there, and neither for an
 // AP-REP, which only the client can read.
 type Message struct {
-	Request *Request
-	Refusal *Refusal
+	Request   *Request
+	Rejection *Rejection
 }
 
 // Request is what of an AP-REQ is not sealed, RFC 4120 5.5.1.
@@ -32,8 +32,8 @@ type Request struct {
 	request messages.APReq
 }
 
-// Refusal is a KRB-ERROR, RFC 4120 5.9.1.
-type Refusal struct {
+// Rejection is a KRB-ERROR, RFC 4120 5.9.1.
+type Rejection struct {
 	Code    int32
 	Text    string
 	Service string
@@ -61,7 +61,7 @@ func Inspect(token []byte) (m *Message, err error) {
 		if err := e.Unmarshal(raw); err != nil {
 			return nil, fmt.Errorf("%w: KRB-ERROR: %w", ErrMalformed, err)
 		}
-		return &Message{Refusal: &Refusal{e.ErrorCode, e.EText, strings.Join(e.SName.NameString, "/") + "@" + e.Realm, e.STime}}, nil
+		return &Message{Rejection: &Rejection{e.ErrorCode, e.EText, strings.Join(e.SName.NameString, "/") + "@" + e.Realm, e.STime}}, nil
 	}
 	if raw, err = unframe(tokenAPRep, token); err != nil {
 		return nil, err

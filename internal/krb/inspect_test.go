@@ -73,14 +73,14 @@ func TestInspectOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err := Inspect(context.Reply()); err != nil || m.Request != nil || m.Refusal != nil {
+	if m, err := Inspect(context.Reply()); err != nil || m.Request != nil || m.Rejection != nil {
 		t.Errorf("AP-REP: got %v, %v", m, err)
 	}
 	refusal := messages.NewKRBError(types.NewPrincipalName(2, "HTTP/web.example.test"), "EXAMPLE.TEST", 37, "clock")
 	refusal.STime = noon
 	raw, err := refusal.Marshal()
 	m, err := Inspect(frame(tokenError, must(t, raw, err)))
-	if want := (Refusal{37, "clock", "HTTP/web.example.test@EXAMPLE.TEST", noon}); err != nil || m.Refusal == nil || *m.Refusal != want {
+	if want := (Rejection{37, "clock", "HTTP/web.example.test@EXAMPLE.TEST", noon}); err != nil || m.Rejection == nil || *m.Rejection != want {
 		t.Errorf("KRB-ERROR: got %v, %v, want %v", m, err, want)
 	}
 	for name, token := range map[string][]byte{

@@ -55,7 +55,7 @@ func (c *Credential) Present(ctx context.Context, spn string, binding *[16]byte)
 			Etype:   g.ticket.EncPart.EType, Session: g.key.KeyType, Version: g.ticket.EncPart.KVNO,
 			Starts: g.starts, Ends: g.ends, Kept: g.kept,
 		}
-		p.initiation, err = initiate(cl, g.ticket, g.key, binding)
+		p.initiation, err = initiate(cl.Credentials.Domain(), cl.Credentials.CName(), g.ticket, g.key, binding)
 		return p, err
 	})
 	return p.initiation, p.issued, err
