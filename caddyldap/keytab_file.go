@@ -67,7 +67,7 @@ func KeytabTrouble(path string, err error) *identity.Error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Err = fmt.Errorf("keytab %s is not there: %w", path, err)
-		e.Hint = "mend the path, or write the file: ktpass, msktutil or samba-tool domain exportkeytab; a container or a systemd unit may see other files than you do"
+		e.Hint = "mend the path, or write " + path + ": ktpass, msktutil or samba-tool domain exportkeytab; a container or a systemd unit may see other files than you do"
 	case errors.Is(err, fs.ErrPermission):
 		who := currentUser()
 		e.Err = fmt.Errorf("keytab %s may not be read by %s: %w", path, who, err)
