@@ -146,8 +146,8 @@ func (w *ticketWitness) certified() (*identity.Identity, error) {
 	return identity.New(a, policy.FoldDN), nil
 }
 
-// checkRealm holds a name without a SID that a directory could know to the
-// directory's own realm.
+// checkRealm holds whom a ticket names, be it by name or by SID, to the directory's
+// own realm.
 func (w *ticketWitness) checkRealm(own string) error {
 	if strings.EqualFold(w.ticket.Realm, own) {
 		return nil
@@ -159,10 +159,19 @@ func (w *ticketWitness) checkRealm(own string) error {
 }
 
 // entry finds the account: by the SID in the certificate, else by the client's
-// name in the ticket.
+// name in the ticket. The certificate of another realm's user may hold a SID of
+// this domain only where that realm's centre lies and ours does not filter SIDs,
+// [MS-PAC] 4.1.2.2.
 func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap.Entry, error) {
 	d := w.directory
 	if !w.sid.IsZero() {
+		own := d.dns()
+		if root.ad {
+			own = dnsFromDN(root.base) // as the controller has it, whatever is configured
+		}
+		if err := w.checkRealm(own); err != nil {
+			return nil, err
+		}
 		entries, err := bySIDs(ctx, c, root.base, []identity.SID{w.sid}, d.reading.account)
 		if e := entries[w.sid]; err != nil || e != nil && isAccount(e) {
 			return e, err

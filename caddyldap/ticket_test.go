@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"encoding/binary"
 	"os"
 	"testing"
 	"time"
@@ -96,6 +97,29 @@ func TestCertifiedOfAnotherDomain(t *testing.T) {
 		for realm, want := range map[string]identity.Kind{"EXAMPLE.TEST": 0, "OTHER.TEST": identity.KindRealm} {
 			id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Home: "EXAMPLE.TEST", Name: []string{"alice"}}, certificate))
 			if want != 0 && identity.KindOf(err) != want || want == 0 && (err != nil || id.SAM != "alice" || len(id.Groups()) < 5) {
+				t.Errorf("%q, %s: got %v, %v, want %v", dns, realm, id, err, want)
+			}
+		}
+	}
+}
+
+// TestSIDOfAnotherDomain: threats C-07. The centre of another realm, whose users are
+// let in, does not say who has a SID of this domain.
+func TestSIDOfAnotherDomain(t *testing.T) {
+	d, _ := open(t, demoDirectory(startDemo(t, nil)), "EXAMPLE")
+	alice, err := byTicket(t, d, "EXAMPLE.TEST", "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := alice.SID.Bytes()
+	certificate := &pac.PAC{Logon: &pac.Logon{DomainSID: alice.SID.Domain(), UserRID: binary.LittleEndian.Uint32(raw[len(raw)-4:])}}
+	for _, dns := range []string{"", "example.test", "wrong.test"} {
+		config := demoDirectory(startDemo(t, nil))
+		config.DNSDomain = dns
+		d, _ := open(t, config, "EXAMPLE")
+		for realm, want := range map[string]identity.Kind{"EXAMPLE.TEST": 0, "OTHER.TEST": identity.KindRealm} {
+			id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: realm, Home: "EXAMPLE.TEST", Name: []string{"mallory"}}, certificate))
+			if want != 0 && identity.KindOf(err) != want || want == 0 && (err != nil || id.SAM != "alice") {
 				t.Errorf("%q, %s: got %v, %v, want %v", dns, realm, id, err, want)
 			}
 		}

@@ -181,7 +181,7 @@ func (a *Acceptor) checkEtype(etype int32, of string) error {
 
 // decrypt tries the keys of a ticket's enctype.
 func (a *Acceptor) decrypt(t *messages.Ticket) ([]byte, types.EncryptionKey, error) {
-	keys, known := a.Keytab.fitting(t.EncPart.EType, uint32(t.EncPart.KVNO))
+	keys, known := a.Keytab.fitting(t.Realm, t.EncPart.EType, uint32(t.EncPart.KVNO))
 	for _, k := range keys {
 		if plain, err := openSafely(t.EncPart, k.value, usageTicket); err == nil {
 			return plain, k.value, nil
@@ -219,6 +219,10 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		return fmt.Errorf("%w: a client of the name %.300q", ErrMalformed, part.CName.NameString)
 	case !slices.Contains(realms, part.CRealm):
 		return fmt.Errorf("%w: %.300q", ErrRealm, part.CRealm)
+	case part.CRealm != t.Realm && slices.Contains(a.Keytab.Realms(), part.CRealm):
+		// Of two realms with keys here, each speaks for its own clients alone: they
+		// need not trust each other.
+		return fmt.Errorf("%w: %.300q by a ticket of %.300q, and the client's own realm has keys in the keytab", ErrRealm, part.CRealm, t.Realm)
 	case part.CRealm != t.Realm && len(part.Transited.Contents) > 0 && !flag(part.Flags.Bytes, flagTransitedChecked):
 		return fmt.Errorf("%w: nobody checked by which realms a client of %.300q came", ErrRealm, part.CRealm)
 	case flag(part.Flags.Bytes, flagInvalid):
