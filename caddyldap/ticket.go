@@ -125,7 +125,7 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 
 // certified is the identity that the certificate tells of, where nobody can look
 // names up: groups are SIDs, and rules by their names let nobody in and keep
-// everybody out.
+// everybody out, as do those by roles and attributes.
 func (w *ticketWitness) certified() (*identity.Identity, error) {
 	d, logon := w.directory, w.certificate.Logon
 	if err := w.checkRealm(cmp.Or(d.dns(), w.ticket.Home)); err != nil {
@@ -135,6 +135,7 @@ func (w *ticketWitness) certified() (*identity.Identity, error) {
 		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
 		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
 		Verifier: nameKeytab, ByToken: true, At: d.now(),
+		Details: d.untold(logon.Display),
 	}
 	if u := w.certificate.UPN; u != nil && u.Name != "" {
 		a.UPN = u.Name

@@ -10,6 +10,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/pac"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
 // byTicket resolves whom a ticket that the acceptor has taken proves.
@@ -123,6 +124,49 @@ func TestSIDOfAnotherDomain(t *testing.T) {
 				t.Errorf("%q, %s: got %v, %v, want %v", dns, realm, id, err, want)
 			}
 		}
+	}
+}
+
+// TestNoneOfWhatNobodyReads: a ticket that nobody looks up shows neither roles nor
+// attributes, and a rule that keeps out by one may mean this very client.
+func TestNoneOfWhatNobodyReads(t *testing.T) {
+	raw, err := os.ReadFile("../internal/pac/testdata/alice.pac")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := pac.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := demoDirectory(startDemo(t, nil))
+	config.ServiceAccount = nil
+	config.Map = &Map{Fallback: []string{"staff"}, Lines: []MapLine{{"department", "Temps", []string{"contractor"}}}}
+	d, _ := open(t, config, "EXAMPLE")
+	d.wantAttributes([]string{"mail", "department"})
+	id, err := d.Resolve(t.Context(), d.proveTicket(&krb.Ticket{Realm: "EXAMPLE.TEST", Home: "EXAMPLE.TEST", Name: []string{"alice"}}, certificate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		none policy.Rule
+		want bool
+	}{
+		"a role":             {policy.Rule{Role: []string{"contractor"}}, false},
+		"the role of others": {policy.Rule{Role: []string{"staff"}}, false},
+		"an attribute":       {policy.Rule{Attribute: &policy.Attribute{Name: "department", Value: "Temps"}}, false},
+		"another's mail":     {policy.Rule{Attribute: &policy.Attribute{Name: "mail", Value: "x@example.test"}}, false},
+		"a name":             {policy.Rule{User: []string{"bob"}}, true},
+	} {
+		p, err := policy.Compile(policy.Rule{All: []policy.Rule{{ValidUser: true}, {None: []policy.Rule{c.none}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Decide(id, policy.Scope{First: "EXAMPLE"}).Allow; got != c.want {
+			t.Errorf("none { %s }: got %v, want %v", name, got, c.want)
+		}
+	}
+	if values, _ := id.Attribute("displayName"); len(values) != 1 || values[0] != id.DisplayName {
+		t.Errorf("got %q, want the ticket's %q", values, id.DisplayName)
 	}
 }
 
