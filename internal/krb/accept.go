@@ -215,7 +215,8 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		starts = part.AuthTime
 	}
 	switch {
-	case len(part.CName.NameString) == 0 || slices.ContainsFunc(part.CName.NameString, notAName):
+	case len(part.CName.NameString) == 0 || slices.ContainsFunc(part.CName.NameString, notAName),
+		part.CName.NameString[0] == wellKnown:
 		return fmt.Errorf("%w: a client of the name %.300q", ErrMalformed, part.CName.NameString)
 	case !slices.Contains(realms, part.CRealm):
 		return fmt.Errorf("%w: %.300q", ErrRealm, part.CRealm)
@@ -235,12 +236,6 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		return fmt.Errorf("%w: a session key of %d bytes", ErrMalformed, len(part.Key.KeyValue))
 	}
 	return a.checkEtype(part.Key.KeyType, "the session key")
-}
-
-// notAName tells of a component that is empty, or by which two names would be
-// written alike.
-func notAName(component string) bool {
-	return component == "" || strings.ContainsAny(component, "/@\x00")
 }
 
 // Flags of AP-REQs and tickets, RFC 4120 5.5.1 and 5.3.
