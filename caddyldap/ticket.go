@@ -145,7 +145,8 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 
 // certified is the identity that the certificate tells of, where nobody can look
 // names up: groups are SIDs, and rules by their names let nobody in and keep
-// everybody out. It says the same each time, but for when it was asked.
+// everybody out, as do those by roles and attributes. It says the same each time, but
+// for when it was asked.
 func (w *ticketWitness) certified() (*identity.Identity, error) {
 	d, c := w.directory, w.certificate
 	if err := w.checkRealm(cmp.Or(d.dns(), w.ticket.Home)); err != nil {
@@ -166,7 +167,7 @@ func (w *ticketWitness) identify() *identity.Identity {
 	a := identity.Account{
 		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
 		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
-		Verifier: w.verifier, ByToken: true,
+		Verifier: w.verifier, ByToken: true, Details: d.untold(logon.Display),
 	}
 	if u := w.certificate.UPN; u != nil && u.Name != "" {
 		a.UPN = u.Name
@@ -177,8 +178,8 @@ func (w *ticketWitness) identify() *identity.Identity {
 	return identity.New(a, policy.FoldDN)
 }
 
-// checkRealm holds a name without a SID that a directory could know to the
-// directory's own realm.
+// checkRealm holds whom a ticket names, be it by name or by SID, to the directory's
+// own realm.
 func (w *ticketWitness) checkRealm(own string) error {
 	if strings.EqualFold(w.ticket.Realm, own) {
 		return nil
@@ -190,10 +191,19 @@ func (w *ticketWitness) checkRealm(own string) error {
 }
 
 // entry finds the account: by the SID in the certificate, else by the client's
-// name in the ticket.
+// name in the ticket. The certificate of another realm's user may hold a SID of
+// this domain only where that realm's centre lies and ours does not filter SIDs,
+// [MS-PAC] 4.1.2.2.
 func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap.Entry, error) {
 	d := w.directory
 	if !w.sid.IsZero() {
+		own := d.dns()
+		if root.ad {
+			own = dnsFromDN(root.base) // as the controller has it, whatever is configured
+		}
+		if err := w.checkRealm(own); err != nil {
+			return nil, err
+		}
 		entries, err := bySIDs(ctx, c, root.base, []identity.SID{w.sid}, d.reading.account)
 		if e := entries[w.sid]; err != nil || e != nil && isAccount(e) {
 			return e, err

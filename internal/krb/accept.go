@@ -157,7 +157,7 @@ func (a *Acceptor) openTicket(r *messages.APReq, now time.Time) (o *opened, prin
 	if err := a.checkEtype(t.EncPart.EType, "the ticket"); err != nil {
 		return nil, print, err
 	}
-	print = printOf(t.EncPart)
+	print = printOf(t)
 	if o = a.Keytab.opened.recall(print, now); o == nil {
 		if o, err = a.decrypt(t); err != nil {
 			return nil, print, err
@@ -206,10 +206,15 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		starts = part.AuthTime
 	}
 	switch {
-	case len(part.CName.NameString) == 0 || slices.ContainsFunc(part.CName.NameString, notAName):
+	case len(part.CName.NameString) == 0 || slices.ContainsFunc(part.CName.NameString, notAName),
+		part.CName.NameString[0] == wellKnown:
 		return fmt.Errorf("%w: a client of the name %.300q", ErrMalformed, part.CName.NameString)
 	case !slices.Contains(realms, part.CRealm):
 		return fmt.Errorf("%w: %.300q", ErrRealm, part.CRealm)
+	case part.CRealm != t.Realm && slices.Contains(a.Keytab.Realms(), part.CRealm):
+		// Of two realms with keys here, each speaks for its own clients alone: they
+		// need not trust each other.
+		return fmt.Errorf("%w: %.300q by a ticket of %.300q, and the client's own realm has keys in the keytab", ErrRealm, part.CRealm, t.Realm)
 	case part.CRealm != t.Realm && len(part.Transited.Contents) > 0 && !flag(part.Flags.Bytes, flagTransitedChecked):
 		return fmt.Errorf("%w: nobody checked by which realms a client of %.300q came", ErrRealm, part.CRealm)
 	case flag(part.Flags.Bytes, flagInvalid):
@@ -222,12 +227,6 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		return fmt.Errorf("%w: a session key of %d bytes", ErrMalformed, len(part.Key.KeyValue))
 	}
 	return a.checkEtype(part.Key.KeyType, "the session key")
-}
-
-// notAName tells of a component that is empty, or by which two names would be
-// written alike.
-func notAName(component string) bool {
-	return component == "" || strings.ContainsAny(component, "/@\x00")
 }
 
 // Flags of AP-REQs and tickets, RFC 4120 5.5.1 and 5.3.

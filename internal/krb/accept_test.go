@@ -85,6 +85,9 @@ func TestAcceptRefuses(t *testing.T) {
 		"a slash in a component": {func(f *forge, _ *Acceptor) {
 			f.Part.CName.NameString, f.Sent.CName.NameString = []string{"alice/admin"}, []string{"alice/admin"}
 		}, ErrMalformed},
+		"nobody": {func(f *forge, _ *Acceptor) {
+			f.Part.CName.NameString, f.Sent.CName.NameString = []string{"WELLKNOWN", "ANONYMOUS"}, []string{"WELLKNOWN", "ANONYMOUS"}
+		}, ErrMalformed},
 		"a nameless client":          {func(f *forge, _ *Acceptor) { f.Part.CName.NameString, f.Sent.CName.NameString = nil, nil }, ErrMalformed},
 		"another service":            {func(f *forge, _ *Acceptor) { f.Service = "cifs/web.example.test" }, ErrService},
 		"the host":                   {func(f *forge, _ *Acceptor) { f.Service = "host/web.example.test" }, ErrService},

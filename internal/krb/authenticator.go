@@ -29,7 +29,7 @@ func (a *Acceptor) openAuthenticator(r *messages.APReq, part *messages.EncTicket
 	case off > a.skew() || off < -a.skew():
 		return nil, fmt.Errorf("%w: the client's clock says %s and ours %s, which is %s apart", ErrClock, stamp(moment(sent)), stamp(a.now()), off.Abs().Round(time.Second))
 	}
-	return sent, nil
+	return sent, checkCritical(sent.AuthorizationData)
 }
 
 // moment is when the client says it is.
@@ -38,3 +38,12 @@ func moment(sent *types.Authenticator) time.Time {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// wellKnown begins names that are nobody's, such as WELLKNOWN/ANONYMOUS, RFC 6111 3.1.
+const wellKnown = "WELLKNOWN"
+
+// notAName tells of a component that is empty, or by which two names would be
+// written alike.
+func notAName(component string) bool {
+	return component == "" || strings.ContainsAny(component, "/@\x00")
+}

@@ -134,6 +134,18 @@ func (r *reader) typed(n uint8) (kind int32, value []byte) {
 	return kind, value
 }
 
+// restrictions reads AuthorizationData, RFC 4120 5.2.6.
+func (r *reader) restrictions(n uint8) (v types.AuthorizationData) {
+	s := r.sequence(n)
+	for !s.bad && !s.rest.Empty() {
+		e := s.inner(tags.SEQUENCE)
+		v = append(v, types.AuthorizationDataEntry{ADType: e.small(0), ADData: e.octets(1)})
+		s.merge(e, true)
+	}
+	r.merge(s, true)
+	return v
+}
+
 // readAPReq reads an AP-REQ, RFC 4120 5.5.1, with its Ticket, 5.3. Its bytes are parts
 // of raw.
 func readAPReq(raw []byte) (*messages.APReq, error) {
@@ -154,8 +166,7 @@ func readAPReq(raw []byte) (*messages.APReq, error) {
 	return v, nil
 }
 
-// readAuthenticator reads an Authenticator, RFC 4120 5.5.1, without the authorization
-// data at its end, which is not used. Its bytes are parts of raw.
+// readAuthenticator reads an Authenticator, RFC 4120 5.5.1. Its bytes are parts of raw.
 func readAuthenticator(raw []byte) (*types.Authenticator, error) {
 	r := (&reader{rest: raw}).inner(applicationTag(tagAuthenticator)).inner(tags.SEQUENCE)
 	v := new(types.Authenticator)
@@ -169,6 +180,9 @@ func readAuthenticator(raw []byte) (*types.Authenticator, error) {
 	}
 	if r.has(7) {
 		v.SeqNumber = r.number(7)
+	}
+	if r.has(8) {
+		v.AuthorizationData = r.restrictions(8)
 	}
 	if r.bad {
 		return nil, errDER

@@ -154,11 +154,15 @@ func (t *Keytab) Realms() []string {
 	return realms
 }
 
-// fitting are the keys that may open a ticket, those of its version first and
-// then the newest: an account has one key for all its names, which a keytab may
-// hold under any of them. known reports whether one of the version is there.
-func (t *Keytab) fitting(etype int32, version uint32) (keys []*Key, known bool) {
+// fitting are the keys that may open a ticket of a realm, those of its version
+// first and then the newest: an account has one key for all its names, which a
+// keytab may hold under any of them. Another realm's key is none of them: whoever
+// runs that realm has it too. known reports whether one of the version is there.
+func (t *Keytab) fitting(realm string, etype int32, version uint32) (keys []*Key, known bool) {
 	for _, k := range t.Keys {
+		if k.Realm != realm {
+			continue
+		}
 		if k.Etype == etype && !slices.ContainsFunc(keys, func(o *Key) bool { return string(o.value.KeyValue) == string(k.value.KeyValue) }) {
 			keys = append(keys, k)
 		}

@@ -23,7 +23,7 @@ type opened struct {
 
 // decrypt tries the keys of a ticket's enctype.
 func (a *Acceptor) decrypt(t *messages.Ticket) (*opened, error) {
-	keys, known := a.Keytab.fitting(t.EncPart.EType, uint32(t.EncPart.KVNO))
+	keys, known := a.Keytab.fitting(t.Realm, t.EncPart.EType, uint32(t.EncPart.KVNO))
 	for _, k := range keys {
 		plain, err := open(t.EncPart, k.value, usageTicket)
 		if err != nil {
@@ -64,11 +64,12 @@ const (
 	openingsTime = time.Hour
 )
 
-// printOf knows a ticket by all that decides what opening it gives.
-func printOf(sealed types.EncryptedData) (print [sha256.Size]byte) {
+// printOf knows a ticket by all that decides what opening it gives: which keys are
+// tried is a matter of the realm and the enctype.
+func printOf(t *messages.Ticket) (print [sha256.Size]byte) {
 	h := sha256.New()
-	_, _ = h.Write(binary.BigEndian.AppendUint32(nil, uint32(sealed.EType)))
-	_, _ = h.Write(sealed.Cipher)
+	_, _ = h.Write(binary.BigEndian.AppendUint32([]byte(t.Realm+"\x00"), uint32(t.EncPart.EType)))
+	_, _ = h.Write(t.EncPart.Cipher)
 	h.Sum(print[:0])
 	return print
 }
