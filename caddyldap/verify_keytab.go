@@ -111,12 +111,29 @@ func (k *Keytab) VerifyTicket(_ context.Context, token, _ []byte) (*identity.Pri
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := k.oneDomain(table); err != nil {
+		return nil, nil, err
+	}
 	acceptor := &krb.Acceptor{Keytab: table, Services: k.SPN, Realms: k.Realms, AllowRC4: k.AllowRC4, Replays: k.replays.Replays, Certify: certify, Now: k.directory.now}
 	ticket, established, err := acceptor.Accept(token)
 	if err != nil {
 		return nil, nil, k.explain(err)
 	}
 	return k.directory.proveTicket(ticket, identity.Proof{Verifier: nameKeytab, Claimed: identity.Name{User: ticket.Client()}}), established, nil
+}
+
+// oneDomain refuses a keytab of several realms where nobody looks users up and
+// nothing says which of the realms is the domain's: each could write the domain's
+// SIDs into its tickets.
+func (k *Keytab) oneDomain(table *krb.Keytab) error {
+	realms := table.Realms()
+	if d := k.directory; d.service != nil || d.dns() != "" || len(realms) < 2 {
+		return nil
+	}
+	return &identity.Error{
+		Kind: identity.KindKeytab, Err: fmt.Errorf("the keytab %s is of several realms: %s", k.File, strings.Join(realms, ", ")),
+		Hint: "write dns_domain, the one of them whose users these are",
+	}
 }
 
 // explain sorts an error of the acceptor and names the cure.
@@ -136,7 +153,7 @@ var ticketReadings = [...]struct {
 	hint string
 }{
 	{krb.ErrReplay, identity.KindReplay, "somebody sends again what a client has sent before, or a proxy repeats requests"},
-	{krb.ErrTooMany, identity.KindBusy, "more tickets than can be remembered came in ten minutes"},
+	{krb.ErrTooMany, identity.KindBusy, "more tickets than can be remembered came within minutes"},
 	{krb.ErrClock, identity.KindSkew, "set the clocks of client and server by the domain's: w32tm /query /status, chronyc tracking"},
 	{krb.ErrExpired, identity.KindTicketExpired, "the client's ticket cache is old, or a clock is wrong: klist purge there, and look at the clocks"},
 	{krb.ErrEtype, identity.KindEtype, "let the service account have AES keys: set msDS-SupportedEncryptionTypes to 24 and its password anew, and write the keytab again; verify keytab FILE with allow_rc4 takes RC4 meanwhile"},

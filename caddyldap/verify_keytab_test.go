@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -137,5 +138,42 @@ func TestCertifiedOnce(t *testing.T) {
 	}
 	if seen[0] == seen[1] || !seen[0].At.Before(seen[1].At) {
 		t.Errorf("got one identity for two moments: %v", seen[0].At)
+	}
+}
+
+// TestWhoseDomain: threats C-07. Of a keytab's two realms none is the domain's until
+// something says so, where tickets alone say who has which SID.
+func TestWhoseDomain(t *testing.T) {
+	long := krbforge.Key(aes256, 0x11)
+	other := krbforge.Keytab("OTHER.TEST", "HTTP/web.example.test", 3, krbforge.Key(aes256, 0x12))
+	for name, c := range map[string]struct {
+		realms [][]byte // more of the file
+		change func(*Directory)
+		want   identity.Kind // 0 for success
+	}{
+		"one realm":                  {nil, func(*Directory) {}, 0},
+		"two":                        {[][]byte{other[2:]}, func(*Directory) {}, identity.KindKeytab},
+		"two, and the domain's name": {[][]byte{other[2:]}, func(d *Directory) { d.DNSDomain = "example.test" }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newTicketing(t, long)
+			config := demoDirectory(startDemo(t, nil))
+			config.ServiceAccount, config.BaseDN = nil, nil
+			c.change(config)
+			d, _ := open(t, config, "EXAMPLE")
+			d.now = func() time.Time { return k.now }
+			k.directory = d
+			k.write(t, long)
+			raw, err := os.ReadFile(k.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(k.File, bytes.Join(append([][]byte{raw}, c.realms...), nil), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if p, err := k.ask(t); c.want != 0 && identity.KindOf(err) != c.want || c.want == 0 && err != nil {
+				t.Errorf("got %v, %v, want %v", p, err, c.want)
+			}
+		})
 	}
 }

@@ -105,7 +105,7 @@ func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err e
 		return nil, nil, err
 	}
 	// The last check: who may not come in must not fill the memory.
-	if err := a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, now, moment(sent).Add(2*a.skew())); err != nil {
+	if err := a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, now, moment(sent).Add(a.skew())); err != nil {
 		return nil, nil, err
 	}
 	if !o.known {
