@@ -35,6 +35,7 @@ var house = map[string][]string{
 	// for tests alone
 	"internal/metrictest": {},
 	"internal/faultproxy": {},
+	"internal/kdctest":    {},
 	"internal/krbforge":   {},
 	// clients, and the directory in the process
 	"internal/ldapsasl": {"internal/identity"},
@@ -46,7 +47,7 @@ var house = map[string][]string{
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
-	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/demodir", "caddyldap", "caddyntlm"},
+	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/spnego", "internal/krb", "internal/pac", "internal/demodir", "caddyldap", "caddyntlm"},
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
@@ -81,7 +82,11 @@ var outside = map[string][]string{
 		"github.com/jcmturner/gokrb5/v8/client", "github.com/jcmturner/gokrb5/v8/config", "github.com/jcmturner/gokrb5/v8/credentials",
 		"github.com/jcmturner/gokrb5/v8/crypto", "github.com/jcmturner/gokrb5/v8/iana/chksumtype", "github.com/jcmturner/gokrb5/v8/iana/flags",
 		"github.com/jcmturner/gokrb5/v8/iana/keyusage", "github.com/jcmturner/gokrb5/v8/keytab", "github.com/jcmturner/gokrb5/v8/messages",
-		"github.com/jcmturner/gokrb5/v8/types",
+		"github.com/jcmturner/gokrb5/v8/types", "golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1",
+	},
+	"internal/kdctest": {
+		"github.com/jcmturner/gofork/encoding/asn1", "github.com/jcmturner/gokrb5/v8/asn1tools", "github.com/jcmturner/gokrb5/v8/crypto",
+		"github.com/jcmturner/gokrb5/v8/messages", "github.com/jcmturner/gokrb5/v8/types",
 	},
 }
 

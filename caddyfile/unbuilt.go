@@ -7,7 +7,7 @@ package caddyfile
 func unbuilt(in string) []string {
 	switch in {
 	case "verify":
-		return []string{"netlogon", "kerberos_password", "smb"}
+		return []string{"netlogon", "smb"}
 	case "windows_auth":
 		return []string{
 			"ntlm", "throttle", "session", "login", "totp",

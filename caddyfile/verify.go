@@ -10,13 +10,15 @@ import (
 )
 
 const keytabUsage = "verify keytab <file>, or with a block: verify keytab <file> { … } with spn HTTP/<host>…, realms <REALM>…, allow_rc4 each on a line of its own"
+const kerberosPasswordUsage = "verify kerberos_password <keytab>, or with a block: verify kerberos_password <keytab> { … } with spn HTTP/<host>, realm <REALM>, krb5_conf <file> each on a line of its own"
 
 // verifierWords are the words after verify, each a module of ldap.verifiers.
 func verifierWords() words[directory] {
 	return words[directory]{
-		"bind":   {usage: "verify bind", parse: verifyPlain},
-		"relay":  {usage: "verify relay", parse: verifyPlain},
-		"keytab": {usage: keytabUsage, least: 1, most: 1, block: true, parse: verifyKeytab},
+		"bind":              {usage: "verify bind", parse: verifyPlain},
+		"relay":             {usage: "verify relay", parse: verifyPlain},
+		"keytab":            {usage: keytabUsage, least: 1, most: 1, block: true, parse: verifyKeytab},
+		"kerberos_password": {usage: kerberosPasswordUsage, least: 1, most: 1, block: true, parse: verifyKerberosPassword},
 	}
 }
 
@@ -73,5 +75,31 @@ func keytabWords() words[caddyldap.Keytab] {
 			k.AllowRC4 = true
 			return nil
 		}},
+	}
+}
+
+func verifyKerberosPassword(d *directory, l line) error {
+	k := &caddyldap.KerberosPassword{File: l.args[0].Text}
+	if err := kerberosPasswordWords().read(k, "verify kerberos_password", l.block); err != nil {
+		return err
+	}
+	if err := k.CheckStatic(); err != nil {
+		return errorAt(l.word, "%w", err)
+	}
+	d.VerifyRaw = append(d.VerifyRaw, caddyconfig.JSONModuleObject(k, "verifier", "kerberos_password", nil))
+	return nil
+}
+
+func kerberosPasswordWords() words[caddyldap.KerberosPassword] {
+	text := func(usage string, field func(*caddyldap.KerberosPassword) *string) word[caddyldap.KerberosPassword] {
+		return word[caddyldap.KerberosPassword]{usage: usage, least: 1, most: 1, parse: func(k *caddyldap.KerberosPassword, l line) error {
+			*field(k) = l.args[0].Text
+			return nil
+		}}
+	}
+	return words[caddyldap.KerberosPassword]{
+		"spn":       text("spn HTTP/<host>", func(k *caddyldap.KerberosPassword) *string { return &k.SPN }),
+		"realm":     text("realm <REALM>", func(k *caddyldap.KerberosPassword) *string { return &k.Realm }),
+		"krb5_conf": text("krb5_conf <file>", func(k *caddyldap.KerberosPassword) *string { return &k.Krb5Conf }),
 	}
 }

@@ -18,6 +18,7 @@ func Words() []string {
 	all = append(all, within("timeout", timeoutWords())...)
 	all = append(all, within("verify", verifierWords())...)
 	all = append(all, within("verify.keytab", keytabWords())...)
+	all = append(all, within("verify.kerberos_password", kerberosPasswordWords())...)
 	all = append(all, handlerWords().list()...)
 	all = append(all, within("require", ruleWords())...)
 	slices.Sort(all)

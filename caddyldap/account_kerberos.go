@@ -118,7 +118,7 @@ func (a *kerberosAccount) credential(evidence identity.Secret) (*krb.Credential,
 		return c, err
 	}
 	for _, sv := range a.directory.servers.all() {
-		c.KDCs = append(c.KDCs, net.JoinHostPort(sv.url.Host, "88"))
+		c.KDCs = append(c.KDCs, net.JoinHostPort(sv.url.Host, kdcPort))
 	}
 	return c, nil
 }

@@ -126,6 +126,23 @@ func (d *Directory) details(e *ldap.Entry, overlooked []string) *identity.Detail
 	return details
 }
 
+// untold are the details of somebody whose entry nobody has read: of attributes and
+// roles nothing is known, but for the display name, where it is.
+func (d *Directory) untold(display string) *identity.Details {
+	details := new(identity.Details)
+	if d.mapping != nil {
+		details.Unsure = d.mapping.from(0)
+	}
+	for _, name := range d.reading.shown {
+		a := identity.Attribute{Name: name, Partial: true}
+		if display != "" && strings.EqualFold(name, "displayName") {
+			a.Values, a.Partial = []string{display}, false
+		}
+		details.Attributes = append(details.Attributes, a)
+	}
+	return details
+}
+
 // readable is an attribute with those of its values that are text. What is none, or
 // holds control characters, has no place in a header or a rule.
 func readable(e *ldap.Entry, name string) identity.Attribute {

@@ -89,6 +89,7 @@ func (d *Directory) checkTimeout() error {
 
 func (d *Directory) checkVerifiers() error {
 	seen := make(map[string]bool, len(d.VerifyRaw))
+	passwords := ""
 	for _, raw := range d.VerifyRaw {
 		var v struct {
 			Verifier string `json:"verifier"`
@@ -97,12 +98,19 @@ func (d *Directory) checkVerifiers() error {
 			return fmt.Errorf("verify: %w", err)
 		}
 		if Serves(v.Verifier) == (Service{}) {
-			return fmt.Errorf("verify %s: no such verifier; known: bind, relay, keytab", v.Verifier)
+			return fmt.Errorf("verify %s: no such verifier; known: bind, relay, keytab, kerberos_password", v.Verifier)
 		}
 		if seen[v.Verifier] {
 			return fmt.Errorf("verify %s stands there twice; remove one", v.Verifier)
 		}
 		seen[v.Verifier] = true
+		if !Serves(v.Verifier).Password {
+			continue
+		}
+		if passwords != "" {
+			return fmt.Errorf("verify %s and verify %s both decide passwords; remove one", passwords, v.Verifier)
+		}
+		passwords = v.Verifier
 	}
 	return nil
 }

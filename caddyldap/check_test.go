@@ -42,6 +42,7 @@ func TestCheckStatic(t *testing.T) {
 		{"unknown verifier", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"smb"}]}`, "no such verifier"},
 		{"nameless verifier", `{"server":[{"url":"dc1"}],"verify":[{}]}`, "no such verifier"},
 		{"twice", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"bind"},{"verifier":"bind"}]}`, "twice"},
+		{"two for passwords", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"bind"},{"verifier":"kerberos_password","file":"x"}]}`, "both decide passwords"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := new(Directory)
@@ -100,7 +101,7 @@ func TestDNSFromDN(t *testing.T) {
 
 func TestServes(t *testing.T) {
 	for name, want := range map[string]Service{
-		"bind": {Password: true}, "relay": {NTLM: true}, "keytab": {Ticket: true}, "netlogon": {}, "": {},
+		"bind": {Password: true}, "relay": {NTLM: true}, "keytab": {Ticket: true}, "kerberos_password": {Password: true}, "netlogon": {}, "": {},
 	} {
 		if got := Serves(name); got != want {
 			t.Errorf("%q: got %v, want %v", name, got, want)

@@ -1,9 +1,7 @@
 package caddyldap
 
 import (
-	"crypto"
 	"crypto/tls"
-	"crypto/x509"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
@@ -19,21 +17,6 @@ func (c *conn) binding() *[16]byte {
 	if len(chain) == 0 {
 		return nil
 	}
-	sum := ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), endPointHash(chain[0])...))
-	return &sum
-}
-
-// endPointHash is the hash of a certificate by the function of its signature;
-// MD5 and SHA-1 become SHA-256, and so does what names none, RFC 5929 4.1.
-func endPointHash(certificate *x509.Certificate) []byte {
-	function := crypto.SHA256
-	switch certificate.SignatureAlgorithm {
-	case x509.SHA384WithRSA, x509.ECDSAWithSHA384, x509.SHA384WithRSAPSS:
-		function = crypto.SHA384
-	case x509.SHA512WithRSA, x509.ECDSAWithSHA512, x509.SHA512WithRSAPSS:
-		function = crypto.SHA512
-	}
-	h := function.New()
-	h.Write(certificate.Raw)
-	return h.Sum(nil)
+	b := ntlm.EndPointBinding(chain[0])
+	return &b
 }

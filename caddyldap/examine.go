@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -36,8 +37,12 @@ type examination struct {
 	servers   []*server // those that there were at the beginning
 	tell      func(Observation)
 
+	hosts     []string                                               // of the sites that use the directory
+	canonical func(ctx context.Context, host string) (string, error) // the name at the end of a host's aliases
+
 	refusals Refusals             // of service accounts: they are not tried again
 	relay    map[*server]Level    // what became of NTLM there
+	kerberos map[*server]Level    // what became of tickets there
 	usable   map[*server]bool     // connection and rootDSE are well
 	told     map[Observation]bool // what is the same at each server
 }
@@ -61,11 +66,12 @@ func (d *Directory) serviceKey() [2]string {
 // Examine looks at what log-ins will need, for the doctor. begin is told of each
 // server before its observations, and of the directory itself by an empty text.
 // It writes nothing, and sends no password but the service account's own: that none
-// that is in refusals, and notes there what is refused.
-func (d *Directory) Examine(ctx context.Context, refusals Refusals, begin func(server string), tell func(Observation)) {
+// that is in refusals, and notes there what is refused. hosts are those of the sites
+// that use the directory, for which browsers get tickets.
+func (d *Directory) Examine(ctx context.Context, refusals Refusals, hosts []string, begin func(server string), tell func(Observation)) {
 	x := &examination{
-		directory: d, tell: tell, refusals: refusals, told: make(map[Observation]bool),
-		relay: make(map[*server]Level), usable: make(map[*server]bool),
+		directory: d, tell: tell, refusals: refusals, told: make(map[Observation]bool), hosts: hosts, canonical: net.DefaultResolver.LookupCNAME,
+		relay: make(map[*server]Level), kerberos: make(map[*server]Level), usable: make(map[*server]bool),
 	}
 	missing := d.testDiscovery(ctx)
 	x.servers = d.servers.all()
@@ -82,6 +88,7 @@ func (d *Directory) Examine(ctx context.Context, refusals Refusals, begin func(s
 	}
 	d.giveaways(func(word, hint string) { x.note("words", word+" gives protection away", hint) })
 	x.names()
+	x.keytabFile(ctx)
 	x.schemes()
 }
 
@@ -129,15 +136,23 @@ func (x *examination) names() {
 // schemes says which verifier will serve which scheme.
 func (x *examination) schemes() {
 	d := x.directory
-	if d.PasswordVerifier() != nil {
-		x.scheme("basic", nameBind, nil)
+	const byHand = "caddy windows-auth check-user --ntlm tries it with a user's password"
+	switch d.PasswordVerifier().(type) {
+	case nil:
+	case *KerberosPassword:
+		x.unclear("basic", "verify "+nameKerberosPassword+", the KDCs were not tried", "caddy windows-auth check-user tries one, and the keytab, with a user's password")
+	default:
+		x.scheme("basic", nameBind, nil, byHand)
 	}
 	if d.NTLMVerifier() != nil {
-		x.scheme("ntlm", nameRelay, x.relay)
+		x.scheme("ntlm", nameRelay, x.relay, byHand)
+	}
+	if d.keytab() != nil {
+		x.scheme("kerberos", nameKeytab, x.kerberos, "caddy windows-auth check-site --kerberos tries it with a user's ticket")
 	}
 }
 
-func (x *examination) scheme(scheme, verifier string, probed map[*server]Level) {
+func (x *examination) scheme(scheme, verifier string, probed map[*server]Level, byHand string) {
 	var at, not, untried []string
 	for _, s := range x.servers {
 		switch level, tried := probed[s]; {
@@ -162,7 +177,7 @@ func (x *examination) scheme(scheme, verifier string, probed map[*server]Level) 
 	case len(at)+len(untried) == 0:
 		x.tell(Observation{Faulty, scheme, text, "the lines above say why"})
 	case len(untried) > 0:
-		x.unclear(scheme, text, "caddy windows-auth check-user --ntlm tries it with a user's password")
+		x.unclear(scheme, text, byHand)
 	case len(not) > 0:
 		x.note(scheme, text, "the lines above say why")
 	default:

@@ -44,6 +44,7 @@ func (x *examination) account(ctx context.Context, s *server, root rootDSE) {
 		x.rights(ctx, c, root)
 	}
 	x.lockout(ctx, c, root)
+	x.tickets(ctx, c, root)
 	x.ntlm(ctx, s, root, secret)
 }
 

@@ -167,7 +167,7 @@ func (x *examination) clock(ctx context.Context, c *conn) {
 		x.well("clock", "the same as here")
 	case behind.Abs() < clockSkew:
 		x.well("clock", "%s", text)
-	case x.directory.ServiceAccount != nil && x.directory.ServiceAccount.Mechanism == accountKerberos:
+	case x.directory.keytab() != nil, x.directory.ServiceAccount != nil && x.directory.ServiceAccount.Mechanism == accountKerberos:
 		x.tell(Observation{Faulty, "clock", text, "Kerberos bears five minutes: set this clock by NTP"})
 	default:
 		x.note("clock", text, "set this clock by NTP: Kerberos bears five minutes, and certificates are judged by it")

@@ -17,7 +17,7 @@ import (
 func examined(t *testing.T, d *Directory) string {
 	t.Helper()
 	var lines []string
-	d.Examine(t.Context(), make(Refusals), func(server string) { lines = append(lines, "at "+server) }, func(o Observation) {
+	d.Examine(t.Context(), make(Refusals), nil, func(server string) { lines = append(lines, "at "+server) }, func(o Observation) {
 		word := map[Level]string{Well: "well", Notable: "note", Unclear: "unclear", Faulty: "fault"}[o.Level]
 		lines = append(lines, word+" "+o.About+": "+o.Text+" | "+o.Hint)
 	})
@@ -121,7 +121,7 @@ func TestExamineEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	d.Examine(ctx, make(Refusals), func(string) {}, func(Observation) {})
+	d.Examine(ctx, make(Refusals), nil, func(string) {}, func(Observation) {})
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("it took %v", took)
 	}

@@ -362,7 +362,7 @@ func TestDiscoverExamined(t *testing.T) {
 			servers = append(servers, server)
 			cancel() // no host of these names is looked for
 		}
-		x.Examine(ctx, make(Refusals), begin, func(o Observation) {
+		x.Examine(ctx, make(Refusals), nil, begin, func(o Observation) {
 			if o.About == "discover" {
 				about = o
 			}

@@ -210,7 +210,10 @@ func (k knownDomain) group(sid identity.SID, e *ldap.Entry, attribute string) id
 
 func sorted(groups []identity.Group) []identity.Group {
 	slices.SortFunc(groups, func(a, b identity.Group) int {
-		return cmp.Or(cmp.Compare(identity.Fold(a.Name), identity.Fold(b.Name)), cmp.Compare(a.SID.String(), b.SID.String()), cmp.Compare(a.DN, b.DN))
+		if c := cmp.Compare(identity.Fold(a.Name), identity.Fold(b.Name)); c != 0 {
+			return c // mostly, and a SID as text takes its time
+		}
+		return cmp.Or(cmp.Compare(a.SID.String(), b.SID.String()), cmp.Compare(a.DN, b.DN))
 	})
 	return groups
 }

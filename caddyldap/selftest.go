@@ -35,13 +35,7 @@ func (d *Directory) selfTest(ctx context.Context) {
 		d.warnOfNames()
 	}
 	if len(well) > 0 && d.service != nil {
-		if err := d.testService(ctx); err != nil {
-			faults++
-			d.report(ctx, "self-test: the service account will not work", nil, err)
-		} else if err := d.testRelay(ctx); err != nil {
-			faults++
-			d.report(ctx, "self-test: NTLM will not work", nil, err)
-		}
+		faults += d.testAccount(ctx)
 	}
 	d.testGroups(ctx)
 	if faults > 0 || ctx.Err() != nil {
@@ -52,6 +46,22 @@ func (d *Directory) selfTest(ctx context.Context) {
 		message = "self-test: the servers answer; without a service_account, base_dn and log-ins are tried by the first user"
 	}
 	d.logger.Info(message, zap.String("domain", d.netBIOS()), zap.String("dns_domain", d.dns()), zap.Strings("servers", well))
+}
+
+// testAccount looks at what needs the service account, and counts what will not
+// work.
+func (d *Directory) testAccount(ctx context.Context) (faults int) {
+	tell := func(what string, err error) {
+		if err != nil {
+			faults++
+			d.report(ctx, "self-test: "+what+" will not work", nil, err)
+		}
+	}
+	if tell("the service account", d.testService(ctx)); faults == 0 {
+		tell("NTLM", d.testRelay(ctx))
+		tell("Kerberos", d.testTickets(ctx))
+	}
+	return faults
 }
 
 // report writes one line with the cure.

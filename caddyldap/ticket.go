@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-ldap/ldap/v3"
 	"go.uber.org/zap"
@@ -15,6 +16,23 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/pac"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
+
+// certificate is the PAC of a ticket, and what is made of it once: the acceptor
+// remembers both with the ticket.
+type certificate struct {
+	*pac.PAC
+	mu sync.Mutex
+	id *identity.Identity // by certified; nil where nobody has asked
+}
+
+// certify is the acceptor's Certify: a *certificate, nil where the ticket has none.
+func certify(t *krb.Ticket) (any, error) {
+	p, err := certificateOf(t)
+	if p == nil || err != nil {
+		return (*certificate)(nil), err
+	}
+	return &certificate{PAC: p}, nil
+}
 
 // certificateOf reads the PAC of a ticket, nil where it has none. The KDC alone,
 // and whoever has the service's key, can have signed it; and it must be of this
@@ -43,26 +61,28 @@ func certificateOf(t *krb.Ticket) (*pac.PAC, error) {
 type ticketWitness struct {
 	directory   *Directory
 	ticket      *krb.Ticket
-	certificate *pac.PAC     // may be nil
+	certificate *certificate // may be nil
+	verifier    string       // its name
 	sid         identity.SID // zero where no certificate has it
 }
 
 // Close implements io.Closer: nothing is held.
 func (*ticketWitness) Close() error { return nil }
 
-// proveTicket makes the Principal of a ticket that the acceptor has taken.
-func (d *Directory) proveTicket(t *krb.Ticket, certificate *pac.PAC) *identity.Principal {
-	w := &ticketWitness{directory: d, ticket: t, certificate: certificate}
-	if certificate != nil && certificate.Logon != nil {
-		w.sid = certificate.Logon.SID()
+// proveTicket makes the Principal of a ticket that the acceptor has taken, with
+// what it has certified. The proof lacks whom it is of, which the ticket says.
+func (d *Directory) proveTicket(t *krb.Ticket, p identity.Proof) *identity.Principal {
+	c, _ := t.Certificate.(*certificate)
+	w := &ticketWitness{directory: d, ticket: t, certificate: c, verifier: p.Verifier}
+	if c != nil && c.Logon != nil {
+		w.sid = c.Logon.SID()
 	}
-	if certificate != nil && certificate.Delegation != nil {
+	if c != nil && c.Delegation != nil {
 		d.log().Info("a service logs somebody in by delegation", zap.String("user", t.Client()),
-			zap.String("target", certificate.Delegation.Target), zap.Strings("transited", certificate.Delegation.Through))
+			zap.String("target", c.Delegation.Target), zap.Strings("transited", c.Delegation.Through))
 	}
-	return identity.Prove(identity.Proof{
-		SID: w.sid, Claimed: identity.Name{User: t.Client()}, Verifier: nameKeytab, Evidence: w,
-	})
+	p.SID, p.Evidence = w.sid, w
+	return identity.Prove(p)
 }
 
 // resolve asks the directory who it is that a ticket names: by the SID where the
@@ -79,7 +99,7 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 		}
 	}
 	// Not folded: there are realms in which anna and ANNA are two.
-	key := cacheKey{sid: w.sid, dn: "ticket of " + w.ticket.Client(), verifier: nameKeytab, reading: d.reading.print}
+	key := cacheKey{sid: w.sid, dn: "ticket of " + w.ticket.Client(), verifier: w.verifier, reading: d.reading.print}
 	if id := d.cache.recall(key, d.limit()); id != nil {
 		if newer := d.cache.recall(d.keyOfIdentity(id), d.limit()); newer != nil && newer.At.After(id.At) {
 			id = newer // somebody was denied meanwhile, and looked up again
@@ -113,7 +133,7 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 		if kind, ok := standing(e, d.now()); !ok {
 			return identity.Fail(kind, fmt.Errorf("%.512q has changed since its ticket was made", e.DN))
 		}
-		if id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, nameKeytab); err != nil || !root.ad {
+		if id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, w.verifier); err != nil || !root.ad {
 			return err
 		}
 		// What every log-in is in, and an entry does not show.
@@ -125,16 +145,29 @@ func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err er
 
 // certified is the identity that the certificate tells of, where nobody can look
 // names up: groups are SIDs, and rules by their names let nobody in and keep
-// everybody out.
+// everybody out, as do those by roles and attributes. It says the same each time, but
+// for when it was asked.
 func (w *ticketWitness) certified() (*identity.Identity, error) {
-	d, logon := w.directory, w.certificate.Logon
+	d, c := w.directory, w.certificate
 	if err := w.checkRealm(cmp.Or(d.dns(), w.ticket.Home)); err != nil {
 		return nil, err // OTHER\alice is not EXAMPLE\alice
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id == nil {
+		c.id = w.identify()
+	}
+	now := *c.id
+	now.At = d.now()
+	return &now, nil
+}
+
+func (w *ticketWitness) identify() *identity.Identity {
+	d, logon := w.directory, w.certificate.Logon
 	a := identity.Account{
 		Directory: d.name, Home: logon.Domain, Domain: logon.Domain, DNSDomain: strings.ToLower(w.ticket.Realm),
 		SID: w.sid, SAM: logon.Name, DisplayName: logon.Display, UPN: logon.Name + "@" + strings.ToLower(w.ticket.Realm),
-		Verifier: nameKeytab, ByToken: true, At: d.now(),
+		Verifier: w.verifier, ByToken: true, Details: d.untold(logon.Display),
 	}
 	if u := w.certificate.UPN; u != nil && u.Name != "" {
 		a.UPN = u.Name
@@ -142,12 +175,11 @@ func (w *ticketWitness) certified() (*identity.Identity, error) {
 	for _, sid := range append(logon.Groups(), identity.SIDEveryone, identity.SIDAuthenticatedUsers) {
 		a.Groups = append(a.Groups, identity.Group{SID: sid})
 	}
-	a.Groups = sorted(a.Groups)
-	return identity.New(a, policy.FoldDN), nil
+	return identity.New(a, policy.FoldDN)
 }
 
-// checkRealm holds a name without a SID that a directory could know to the
-// directory's own realm.
+// checkRealm holds whom a ticket names, be it by name or by SID, to the directory's
+// own realm.
 func (w *ticketWitness) checkRealm(own string) error {
 	if strings.EqualFold(w.ticket.Realm, own) {
 		return nil
@@ -159,10 +191,19 @@ func (w *ticketWitness) checkRealm(own string) error {
 }
 
 // entry finds the account: by the SID in the certificate, else by the client's
-// name in the ticket.
+// name in the ticket. The certificate of another realm's user may hold a SID of
+// this domain only where that realm's centre lies and ours does not filter SIDs,
+// [MS-PAC] 4.1.2.2.
 func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap.Entry, error) {
 	d := w.directory
 	if !w.sid.IsZero() {
+		own := d.dns()
+		if root.ad {
+			own = dnsFromDN(root.base) // as the controller has it, whatever is configured
+		}
+		if err := w.checkRealm(own); err != nil {
+			return nil, err
+		}
 		entries, err := bySIDs(ctx, c, root.base, []identity.SID{w.sid}, d.reading.account)
 		if e := entries[w.sid]; err != nil || e != nil && isAccount(e) {
 			return e, err

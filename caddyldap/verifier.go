@@ -25,9 +25,10 @@ func DefaultVerifiers() []string { return []string{nameBind, nameRelay} }
 
 // The verifiers' names in the configuration.
 const (
-	nameBind   = "bind"
-	nameRelay  = "relay"
-	nameKeytab = "keytab"
+	nameBind             = "bind"
+	nameRelay            = "relay"
+	nameKeytab           = "keytab"
+	nameKerberosPassword = "kerberos_password"
 )
 
 // Service is what a verifier can decide.

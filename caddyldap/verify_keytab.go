@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -36,21 +33,7 @@ type Keytab struct {
 
 	directory *Directory
 	replays   *replays
-
-	mu      sync.Mutex
-	checked time.Time // when the file was looked at last
-	stamp   fileStamp
-	table   *krb.Keytab
-	trouble error // with the file, at the last look
-}
-
-// keytabPause is how often the file is looked at.
-const keytabPause = time.Second
-
-// fileStamp tells whether a file has changed.
-type fileStamp struct {
-	size     int64
-	modified time.Time
+	keys      keytabFile
 }
 
 // CaddyModule returns the Caddy module information.
@@ -92,11 +75,9 @@ func (k *Keytab) CheckStatic() error {
 	switch {
 	case k.File == "":
 		return errors.New("keytab: which file? write verify keytab /etc/caddy/http.keytab")
-	case slices.ContainsFunc(k.SPN, func(spn string) bool { return badSPN(spn) }):
+	case slices.ContainsFunc(k.SPN, badSPN):
 		return fmt.Errorf("keytab: spn %s: write HTTP/web.example.com, as setspn -L shows it", strings.Join(k.SPN, " "))
-	case slices.ContainsFunc(k.Realms, func(realm string) bool {
-		return realm == "" || realm != strings.ToUpper(realm) || strings.ContainsAny(realm, "@/ ")
-	}):
+	case slices.ContainsFunc(k.Realms, badRealm):
 		return fmt.Errorf("keytab: realms %s: a realm is the domain's DNS name in capitals, such as EXAMPLE.COM", strings.Join(k.Realms, " "))
 	}
 	return nil
@@ -107,51 +88,33 @@ func badSPN(spn string) bool {
 	return !ok || !strings.EqualFold(class, "HTTP") || host == "" || strings.ContainsAny(host, "@/ ")
 }
 
+func badRealm(realm string) bool {
+	return realm == "" || realm != strings.ToUpper(realm) || strings.ContainsAny(realm, "@/ ")
+}
+
 // Attach implements Verifier.
 func (k *Keytab) Attach(d *Directory) error {
 	if err := k.CheckStatic(); err != nil {
 		return err
 	}
 	k.directory = d
-	_, err := k.current()
+	_, err := k.keys.current(k.File, d.now())
 	return err
 }
 
-// current are the keys in the file as it is now. A file that cannot be read any
-// more ends the use of its keys: it may have been taken away on purpose.
-func (k *Keytab) current() (*krb.Keytab, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	now := k.directory.now()
-	if !k.checked.IsZero() && now.Sub(k.checked) < keytabPause {
-		return k.table, k.trouble
-	}
-	k.checked = now
-	info, err := os.Stat(k.File)
-	if err == nil {
-		stamp := fileStamp{info.Size(), info.ModTime()}
-		if k.table != nil && k.trouble == nil && stamp == k.stamp {
-			return k.table, nil
-		}
-		k.stamp = stamp
-		var raw []byte
-		if raw, err = os.ReadFile(k.File); err == nil {
-			k.table, err = krb.ParseKeytab(raw)
-		}
-	}
-	if k.trouble = nil; err != nil {
-		k.table, k.trouble = nil, fmt.Errorf("keytab %s: %w", k.File, err)
-	}
-	return k.table, k.trouble
-}
+// current are the keys in the file as it is now. The error is of KindKeytab.
+func (k *Keytab) current() (*krb.Keytab, error) { return k.keys.current(k.File, k.directory.now()) }
 
 // VerifyTicket implements identity.TicketVerifier.
 func (k *Keytab) VerifyTicket(_ context.Context, token []byte, channel *identity.Channel) (*identity.Principal, identity.TicketContext, error) {
 	table, err := k.current()
 	if err != nil {
-		return nil, nil, &identity.Error{Kind: identity.KindKeytab, Err: err, Hint: "the file must be there and readable by the user that Caddy runs as: klist -ekt " + k.File}
+		return nil, nil, err
 	}
-	acceptor := &krb.Acceptor{Keytab: table, Services: k.SPN, Realms: k.Realms, AllowRC4: k.AllowRC4, Replays: k.replays.Replays, Now: k.directory.now}
+	if err := k.oneDomain(table); err != nil {
+		return nil, nil, err
+	}
+	acceptor := &krb.Acceptor{Keytab: table, Services: k.SPN, Realms: k.Realms, AllowRC4: k.AllowRC4, Replays: k.replays.Replays, Certify: certify, Now: k.directory.now}
 	ticket, established, err := acceptor.Accept(token)
 	if err != nil {
 		return nil, nil, k.explain(err)
@@ -159,11 +122,21 @@ func (k *Keytab) VerifyTicket(_ context.Context, token []byte, channel *identity
 	if err := channel.Check(identity.Meant{Binding: ticket.Binding, Target: ticket.Service}); err != nil {
 		return nil, nil, err
 	}
-	certificate, err := certificateOf(ticket)
-	if err != nil {
-		return nil, nil, k.explain(err)
+	return k.directory.proveTicket(ticket, identity.Proof{Verifier: nameKeytab, Claimed: identity.Name{User: ticket.Client()}}), established, nil
+}
+
+// oneDomain refuses a keytab of several realms where nobody looks users up and
+// nothing says which of the realms is the domain's: each could write the domain's
+// SIDs into its tickets.
+func (k *Keytab) oneDomain(table *krb.Keytab) error {
+	realms := table.Realms()
+	if d := k.directory; d.service != nil || d.dns() != "" || len(realms) < 2 {
+		return nil
 	}
-	return k.directory.proveTicket(ticket, certificate), established, nil
+	return &identity.Error{
+		Kind: identity.KindKeytab, Err: fmt.Errorf("the keytab %s is of several realms: %s", k.File, strings.Join(realms, ", ")),
+		Hint: "write dns_domain, the one of them whose users these are",
+	}
 }
 
 // explain sorts an error of the acceptor and names the cure.
@@ -183,7 +156,7 @@ var ticketReadings = [...]struct {
 	hint string
 }{
 	{krb.ErrReplay, identity.KindReplay, "somebody sends again what a client has sent before, or a proxy repeats requests"},
-	{krb.ErrTooMany, identity.KindBusy, "more tickets than can be remembered came in ten minutes"},
+	{krb.ErrTooMany, identity.KindBusy, "more tickets than can be remembered came within minutes"},
 	{krb.ErrClock, identity.KindSkew, "set the clocks of client and server by the domain's: w32tm /query /status, chronyc tracking"},
 	{krb.ErrExpired, identity.KindTicketExpired, "the client's ticket cache is old, or a clock is wrong: klist purge there, and look at the clocks"},
 	{krb.ErrEtype, identity.KindEtype, "let the service account have AES keys: set msDS-SupportedEncryptionTypes to 24 and its password anew, and write the keytab again; verify keytab FILE with allow_rc4 takes RC4 meanwhile"},

@@ -23,15 +23,13 @@ func (d *Directory) warn() {
 // warnOfTickets says what tickets lack where nobody can look anybody up, and what
 // RC4 costs.
 func (d *Directory) warnOfTickets() {
-	keytab, ok := d.TicketVerifier().(*Keytab)
-	if !ok {
-		return
-	}
-	if d.ServiceAccount == nil {
+	keytab, byTicket := d.TicketVerifier().(*Keytab)
+	_, byKDC := d.PasswordVerifier().(*KerberosPassword)
+	if d.ServiceAccount == nil && (byTicket || byKDC) {
 		d.logger.Warn("tickets tell SIDs, and without a service_account nobody looks up what they are called",
 			zap.String("hint", "rules about names of groups let nobody in who comes by ticket, and none keeps everybody out: write service_account, or rules by sid"))
 	}
-	if keytab.AllowRC4 {
+	if byTicket && keytab.AllowRC4 {
 		d.logger.Warn("the configuration gives protection away", zap.String("word", "allow_rc4"),
 			zap.String("hint", "whoever guesses the service account's password makes tickets of anybody; give the account AES keys, write the keytab anew and remove the word"))
 	}

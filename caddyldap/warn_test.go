@@ -1,10 +1,12 @@
 package caddyldap
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/kdctest"
 )
 
 // TestWarnOfNames: outside Active Directory nobody but a service account sees
@@ -39,6 +41,33 @@ func TestWarnOfNames(t *testing.T) {
 		}
 		if got := logs.FilterMessageSnippet("two accounts of one log-in name").Len(); got != c.want {
 			t.Errorf("%s: got %d warnings, want %d\n%v", name, got, c.want, logs.All())
+		}
+	}
+}
+
+// TestWarnOfTickets: whom a ticket proves has groups by SID alone where nobody looks
+// up names, whoever got the ticket.
+func TestWarnOfTickets(t *testing.T) {
+	keytab := writeFile(t, "http.keytab", kdctest.Keytab("EXAMPLE.TEST", webService, 3, webKey))
+	for verifier, want := range map[string]int{nameKeytab: 1, nameKerberosPassword: 1, nameBind: 0} {
+		for _, looked := range []bool{false, true} {
+			config := demoDirectory(startDemo(t, nil))
+			if !looked {
+				config.ServiceAccount = nil
+			}
+			words := map[string]string{"verifier": verifier}
+			if verifier != nameBind {
+				words["file"] = keytab
+			}
+			raw, err := json.Marshal(words)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.VerifyRaw = []json.RawMessage{raw}
+			_, logs := open(t, config, "EXAMPLE")
+			if got := logs.FilterMessageSnippet("tickets tell SIDs").Len(); got != want && !looked || looked && got != 0 {
+				t.Errorf("%s, service account %v: got %d warnings, want %d without one", verifier, looked, got, want)
+			}
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package caddyntlm
 
 import (
-	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -9,9 +8,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	_ "crypto/sha256" // the hashes of certificates' signatures
-	_ "crypto/sha512"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
@@ -25,7 +21,8 @@ import (
 // client asked for. All of them are the server's own, and nobody else has their keys.
 
 const (
-	// endpointFresh is how long the answer to "which certificates" is used.
+	// endpointFresh is how long the answer to "which certificates" is used while it
+	// fits.
 	endpointFresh = time.Second
 	// endpointKept is how long a certificate counts after it was shown last: as long
 	// as a session may be resumed, RFC 8446 4.6.1.
@@ -77,13 +74,13 @@ func (h *Handler) unshareEndpoints() {
 	}
 }
 
-// of are the bindings under a name. look gives the certificates as they are now; it
-// is not asked more often than once in endpointFresh.
-func (e *endpoints) of(name endpoint, now time.Time, look func() []*x509.Certificate) [][16]byte {
+// of are the bindings under a name, as of no longer ago than fresh. look gives the
+// certificates as they are now.
+func (e *endpoints) of(name endpoint, now time.Time, fresh time.Duration, look func() []*x509.Certificate) [][16]byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.names[name]
-	if s != nil && now.Sub(s.at) < endpointFresh {
+	if s != nil && now.Sub(s.at) < fresh {
 		return s.bindings
 	}
 	if s == nil {
@@ -101,7 +98,7 @@ func (e *endpoints) of(name endpoint, now time.Time, look func() []*x509.Certifi
 func (s *shown) note(certificates []*x509.Certificate, now time.Time) {
 	bindings, last := make([][16]byte, 0, len(certificates)+len(s.bindings)), make([]time.Time, 0, len(certificates)+len(s.last))
 	for _, certificate := range certificates {
-		if b := endpointBinding(certificate); !slices.Contains(bindings, b) {
+		if b := ntlm.EndPointBinding(certificate); !slices.Contains(bindings, b) {
 			bindings, last = append(bindings, b), append(last, now)
 		}
 	}
@@ -128,47 +125,25 @@ func (e *endpoints) makeRoom() {
 	delete(e.names, oldest)
 }
 
-// endpointBinding is the binding of a connection whose server has shown a
-// certificate.
-func endpointBinding(certificate *x509.Certificate) [16]byte {
-	h := endpointHash(certificate.SignatureAlgorithm).New()
-	h.Write(certificate.Raw)
-	return bindingOf(h.Sum(nil))
-}
-
-// bindingOf is the binding of a certificate's hash.
-func bindingOf(hash []byte) [16]byte {
-	return ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), hash...))
-}
-
-// endpointHash is the hash of a signature's algorithm, and SHA-256 for MD5 and
-// SHA-1, RFC 5929 4.1, and for algorithms that have none.
-func endpointHash(algorithm x509.SignatureAlgorithm) crypto.Hash {
-	switch algorithm {
-	case x509.SHA384WithRSA, x509.ECDSAWithSHA384, x509.SHA384WithRSAPSS:
-		return crypto.SHA384
-	case x509.SHA512WithRSA, x509.ECDSAWithSHA512, x509.SHA512WithRSAPSS:
-		return crypto.SHA512
-	}
-	return crypto.SHA256
-}
-
-// endpointBindings are the bindings of the connection that a request came on.
-func (h *Handler) endpointBindings(r *http.Request) [][16]byte {
+// endpointBindings are the bindings of the connection that a request came on, as of
+// no longer ago than fresh.
+func (h *Handler) endpointBindings(r *http.Request, fresh time.Duration) [][16]byte {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	name := endpoint{name: r.TLS.ServerName}
 	if name.name == "" && local != nil {
 		name.address = local.String()
 	}
-	return h.endpoints.of(name, h.now(), func() []*x509.Certificate { return h.certificates(name.name, local) })
+	return h.endpoints.of(name, h.now(), fresh, func() []*x509.Certificate { return h.certificates(name.name, local) })
 }
 
 // certificates are those that the server may show under a name, or at an address
 // where the client asks for none.
 func (h *Handler) certificates(name string, local net.Addr) []*x509.Certificate {
 	var found []*x509.Certificate
-	for _, c := range caddytls.AllMatchingCertificates(name) {
-		found = appendLeaf(found, &c.Certificate)
+	if h.sharing { // then there is a configuration, and Caddy's cache of certificates
+		for _, c := range caddytls.AllMatchingCertificates(name) {
+			found = appendLeaf(found, &c.Certificate)
+		}
 	}
 	for _, policy := range h.server.TLSConnPolicies {
 		if policy.TLSConfig == nil || policy.TLSConfig.GetCertificate == nil {

@@ -40,7 +40,7 @@ type fakeDirectory struct {
 	accepts                        func(identity.Name) bool
 	challenges                     uint64
 	lastNegotiate, lastAuthenicate []byte
-	lastBindings                   []byte
+	lastChannel                    *identity.Channel
 	tickets                        *fakeTickets // nil without
 }
 
@@ -183,7 +183,7 @@ func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate []byte, channel
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.challenges++
-	d.lastNegotiate, d.lastBindings = negotiate, bindings
+	d.lastNegotiate, d.lastChannel = negotiate, channel
 	x := &fakeExchange{dir: d, challenge: ntlmMessage(2, fmt.Sprintf("challenge-%d", d.challenges))}
 	d.open[x] = true
 	return x, nil

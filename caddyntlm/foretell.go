@@ -28,6 +28,13 @@ func (h *Handler) AsksByNTLM() *caddyldap.Directory {
 	return d
 }
 
+// AsksByTicket is the directory that looks up whoever shows a Kerberos ticket; nil
+// where none is taken. Foretell comes first.
+func (h *Handler) AsksByTicket() *caddyldap.Directory {
+	d, _ := h.tickets.(*caddyldap.Directory)
+	return d
+}
+
 // AsksByPassword is the directory that Basic asks about a name; nil where Basic is
 // not offered, on no connection. Foretell comes first.
 func (h *Handler) AsksByPassword(name identity.Name) *caddyldap.Directory {

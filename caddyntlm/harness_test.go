@@ -56,7 +56,7 @@ func prepareDoor(t *testing.T, change func(*door)) *door {
 	t.Helper()
 	core, logs := observer.New(zapcore.DebugLevel)
 	d := &door{Handler: &Handler{InsecureBasic: true}, t: t, dir: newFakeDirectory("EXAMPLE"), logs: logs}
-	d.log, d.now = zap.New(core), time.Now
+	d.log, d.now, d.Handler.server = zap.New(core), time.Now, new(caddyhttp.Server)
 	if change != nil {
 		change(d)
 	}

@@ -96,8 +96,8 @@ func TestOneExchangeForBothLegs(t *testing.T) {
 	if got := d.dir.challenges; got != 1 {
 		t.Errorf("got %d exchanges, want 1", got)
 	}
-	if d.dir.lastBindings != nil {
-		t.Errorf("got channel bindings %x, want none", d.dir.lastBindings)
+	if c := d.dir.lastChannel; c == nil || c.Bindings != nil || c.Targets != nil || c.Required {
+		t.Errorf("got %+v, want a channel of which nothing is known", c)
 	}
 }
 

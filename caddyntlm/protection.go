@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
 // Extended Protection for Authentication: a log-in by NTLM or Kerberos is held to
@@ -56,7 +57,7 @@ func ParseBinding(text string) ([16]byte, error) {
 	case err == nil && len(raw) == 16:
 		return [16]byte(raw), nil
 	case err == nil && (len(raw) == 32 || len(raw) == 48 || len(raw) == 64):
-		return bindingOf(raw), nil
+		return ntlm.EndPointBindingOf(raw), nil
 	}
 	return [16]byte{}, fmt.Errorf("accept_binding: %.80q is neither the hash of a certificate, as openssl x509 -noout -fingerprint -sha256 shows it, nor a channel binding of 16 bytes", text)
 }
@@ -77,7 +78,8 @@ func (v *visit) channel() *identity.Channel {
 	}
 	c := &identity.Channel{Required: h.ExtendedProtection == protectionRequire, Bindings: h.bindings, Targets: h.AcceptTarget}
 	if ownTLS(v.r) {
-		c.Bindings = slices.Concat(h.endpointBindings(v.r), h.bindings)
+		c.Bindings = slices.Concat(h.endpointBindings(v.r, endpointFresh), h.bindings)
+		c.Again = func() [][16]byte { return slices.Concat(h.endpointBindings(v.r, 0), h.bindings) }
 	}
 	return c
 }
@@ -90,6 +92,6 @@ func ownTLS(r *http.Request) bool { return r.TLS != nil && !throughTrusted(r) }
 // were to be shown when it began: one may be renewed under it.
 func (v *visit) noteEndpoint() {
 	if v.door.ExtendedProtection != protectionOff && ownTLS(v.r) && v.conn.first() {
-		v.door.endpointBindings(v.r)
+		v.door.endpointBindings(v.r, endpointFresh)
 	}
 }

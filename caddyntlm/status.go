@@ -93,6 +93,8 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindTooManyPending:   unavailable,
 	identity.KindHandshakeTimeout: wrong,
 	identity.KindKeytab:           broken,
+	identity.KindUnproven:         broken,
+	identity.KindClock:            broken,
 }
 
 // outcomeOf looks a kind up. A kind that the table does not know is an internal

@@ -16,9 +16,10 @@ import (
 
 // fakeTickets takes tokens that ticketOf makes.
 type fakeTickets struct {
-	directory *fakeDirectory
-	asked     atomic.Int32
-	unsigned  bool // no MIC can be made
+	directory   *fakeDirectory
+	asked       atomic.Int32
+	unsigned    bool // no MIC can be made
+	lastChannel *identity.Channel
 }
 
 // ticketOf is a Kerberos token of somebody.
@@ -29,6 +30,7 @@ func ticketOf(user string) []byte {
 
 func (f *fakeTickets) VerifyTicket(_ context.Context, token []byte, channel *identity.Channel) (*identity.Principal, identity.TicketContext, error) {
 	f.asked.Add(1)
+	f.lastChannel = channel
 	_, user, ok := bytes.Cut(token, []byte("ticket of "))
 	if !ok || f.directory.groups[string(user)] == nil {
 		return nil, nil, &identity.Error{Kind: identity.KindBadToken, Err: errors.New("no ticket of ours")}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
@@ -38,7 +39,8 @@ func checkConfigCommand() *cobra.Command {
 		Short: "Will the controllers, accounts and groups of this configuration work?",
 		Long: "Reads the configuration without starting anything and looks, for each directory and\n" +
 			"each of its controllers, at all that a log-in will need: name, connection, TLS, clock,\n" +
-			"service account and its rights, NTLM; and at the groups that rules name. It says what\n" +
+			"service account and its rights, NTLM; the keytab, and whether its names, versions and\n" +
+			"enctypes are those of the domain; and at the groups that rules name. It says what\n" +
 			"to do about each thing that will not work. It sends no password but the service\n" +
 			"account's own, and stops with that where it is refused.\n\n" +
 			"Exit code 0: all is well. 1: something will not work. 2: the configuration cannot be read.",
@@ -74,10 +76,18 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
-		c.directory(ctx, "ldap "+name, name, named[name])
+		hosts, err := hostsOf(document, asksNamed(name))
+		if err != nil {
+			return err
+		}
+		c.directory(ctx, "ldap "+name, name, named[name], hosts)
 	}
 	for _, d := range own {
-		c.directory(ctx, "windows_auth with servers of its own", "", d)
+		hosts, err := hostsOf(document, asksOwn(d))
+		if err != nil {
+			return err
+		}
+		c.directory(ctx, "windows_auth with servers of its own", "", d, hosts)
 	}
 	c.rules(rules, len(named)+len(own))
 	return c.verdict()
@@ -85,7 +95,7 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 
 // directory examines one. An app of its own lets the others be looked at where
 // this one cannot be used.
-func (c *configCheck) directory(outside context.Context, title, name string, d *caddyldap.Directory) {
+func (c *configCheck) directory(outside context.Context, title, name string, d *caddyldap.Directory, hosts []string) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: outside}) // which has the app's metrics
 	defer cancel()
 	say(c.out, "%s\n", title)
@@ -99,11 +109,15 @@ func (c *configCheck) directory(outside context.Context, title, name string, d *
 		d, err = app.Adopt(ctx, d)
 	}
 	if err != nil {
-		c.tell(caddyldap.Observation{Level: caddyldap.Faulty, About: "config", Text: err.Error(), Hint: "Caddy will not start with this"})
+		o := caddyldap.Observation{Level: caddyldap.Faulty, About: "config", Text: err.Error(), Hint: "Caddy will not start with this"}
+		if e, ok := errors.AsType[*identity.Error](err); ok && e.Hint != "" {
+			o.Hint += ": " + e.Hint
+		}
+		c.tell(o)
 		return
 	}
 	c.opened = append(c.opened, d)
-	d.Examine(ctx, c.refusals, func(server string) {
+	d.Examine(ctx, c.refusals, hosts, func(server string) {
 		say(c.out, "  %s\n", cmp.Or(server, "all of it"))
 	}, c.tell)
 	c.lookForGroups(ctx, d)

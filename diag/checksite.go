@@ -18,10 +18,13 @@ import (
 // siteCheck is what check-site is asked.
 type siteCheck struct {
 	password
+	tickets
 	user, domain string
 	ca           string
 	insecure     bool
 	verbose      bool
+
+	lookup func(ctx context.Context, host string) (canonical string, err error) // nil for DNS
 }
 
 func checkSiteCommand() *cobra.Command {
@@ -32,12 +35,18 @@ func checkSiteCommand() *cobra.Command {
 		Long: "Asks for a page without a credential, then with one: by NTLM where --domain is\n" +
 			"given or the name has one, else by Basic. It says what came of each leg. The\n" +
 			"password comes from --password-file, from a prompt, or from standard input.\n\n" +
+			"With --kerberos it logs in by a ticket for HTTP/ and the URL's host: it gets one\n" +
+			"with the tickets of the file that KRB5CCNAME names, or with --user alice@REALM by\n" +
+			"the password, which the site does not see then; and it says what ticket that is,\n" +
+			"whether the site has proven itself, and over TLS whether it compares channel\n" +
+			"bindings, for which it sends one more request, bound to another connection.\n\n" +
 			"Exit code 0: the page was served. 1: it was refused. 2: it could not be found out.",
 		Args: one("URL", "check-site https://intranet.example.com/"),
 	}, func(cmd *cobra.Command, args []string) error {
 		return check.run(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	})
-	check.addFlags(cmd)
+	check.password.addFlags(cmd)
+	check.tickets.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&check.user, "user", "u", "", "log-in name; without one only the offer is shown")
 	flags.StringVarP(&check.domain, "domain", "d", "", "NetBIOS domain of the user, and NTLM instead of Basic")
@@ -59,26 +68,10 @@ func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, 
 	defer client.close()
 	client.out, client.target = out, target
 	offer, err := client.offer(ctx)
-	if err != nil || offer == nil || c.user == "" {
+	if err != nil || offer == nil || c.user == "" && !c.kerberos {
 		return err
 	}
-	name := identity.ParseName(c.user)
-	if c.domain != "" {
-		name = identity.Name{Domain: c.domain, User: c.user}
-	}
-	if name.Domain == "" && !c.insecure && inTheClear(target) {
-		return &advice{fmt.Errorf("the password would go to %s in the clear, by Basic, for everybody on the way to read", target.Host), "write https://…; --domain tries NTLM; --insecure sends it all the same"}
-	}
-	secret, err := c.read(in, prompt)
-	if err != nil {
-		return err
-	}
-	var page *answer
-	if name.Domain != "" {
-		page, err = client.ntlm(ctx, offer, name, secret)
-	} else {
-		page, err = client.basic(ctx, offer, name, secret)
-	}
+	page, err := c.logIn(ctx, client, offer, in, prompt)
 	if err != nil {
 		return err
 	}
@@ -86,6 +79,27 @@ func (c *siteCheck) run(ctx context.Context, address string, in io.Reader, out, 
 		fmt.Fprintf(out, "\n%s\n", plain(page.body, "\n\t"))
 	}
 	return nil
+}
+
+func (c *siteCheck) logIn(ctx context.Context, client *siteClient, offer *answer, in io.Reader, prompt io.Writer) (*answer, error) {
+	if c.kerberos {
+		return c.presentTicket(ctx, client, offer, in, prompt)
+	}
+	name := identity.ParseName(c.user)
+	if c.domain != "" {
+		name = identity.Name{Domain: c.domain, User: c.user}
+	}
+	if name.Domain == "" && !c.insecure && inTheClear(client.target) {
+		return nil, &advice{fmt.Errorf("the password would go to %s in the clear, by Basic, for everybody on the way to read", client.target.Host), "write https://…; --domain tries NTLM; --insecure sends it all the same"}
+	}
+	secret, err := c.read(in, prompt)
+	if err != nil {
+		return nil, err
+	}
+	if name.Domain != "" {
+		return client.ntlm(ctx, offer, name, secret)
+	}
+	return client.basic(ctx, offer, name, secret)
 }
 
 // siteURL reads the URL of a site. One that brings a name and a password is not

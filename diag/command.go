@@ -22,7 +22,7 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.SilenceErrors = true
 			cmd.RunE = unknownSubcommand
-			cmd.AddCommand(demoCommand(), checkUserCommand(), checkSiteCommand(), explainCommand(), checkConfigCommand())
+			cmd.AddCommand(demoCommand(), checkUserCommand(), checkSiteCommand(), explainCommand(), checkConfigCommand(), decodeCommand())
 		},
 	})
 }

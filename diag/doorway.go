@@ -1,8 +1,10 @@
 package diag
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,13 +46,12 @@ func (g *judgement) identify(h *caddyntlm.Handler, directories []*caddyldap.Dire
 	if g.id != nil {
 		return g.keep(directories)
 	}
-	byNTLM, byPassword, err := g.ways(h)
+	to, err := g.ways(h)
 	if err != nil {
 		return err
 	}
-	g.from = byPassword // its name picks among directories; the one for NTLM is fixed
-	if byPassword == nil {
-		g.from = byNTLM
+	if g.from = to.first(); g.from == nil {
+		return &advice{errors.New("no scheme of this windows_auth leads to a directory"), "look at its schemes and at the verify lines of its directories"}
 	}
 	r := g.records.ask(g.ctx, g.from)
 	if r.err != nil {
@@ -63,29 +64,58 @@ func (g *judgement) identify(h *caddyntlm.Handler, directories []*caddyldap.Dire
 		how = "has logged in"
 	}
 	say(g.out, "  user      %s of %s, %s, %s\n", g.id.Logon(), g.from.Name(), g.id.Server, how)
-	if byNTLM != nil && byNTLM.Key() != g.from.Key() {
-		say(g.out, "  note      NTLM asks %s alone, whoever logs in: what follows is true of Basic\n", byNTLM.Name())
-	}
+	to.tell(g.out, g.from)
 	return nil
 }
 
-// ways are the directories that NTLM and a password ask, nil where there is no such
-// way in.
-func (g *judgement) ways(h *caddyntlm.Handler) (byNTLM, byPassword *caddyldap.Directory, err error) {
-	byNTLM, byPassword = h.AsksByNTLM(), h.AsksByPassword(g.name)
-	if byPassword == nil || h.InsecureBasic || g.journey.request.TLS != nil {
-		return byNTLM, byPassword, nil
+// ways are the directories that NTLM, a ticket and a password ask, nil where there
+// is no such way in.
+type ways struct{ byNTLM, byTicket, byPassword *caddyldap.Directory }
+
+// first is the directory of which explain speaks: a password's, which the name picks
+// among directories, else the one that is fixed.
+func (w *ways) first() *caddyldap.Directory {
+	return cmp.Or(w.byPassword, w.byNTLM, w.byTicket)
+}
+
+// tell says where other ways lead.
+func (w *ways) tell(out io.Writer, from *caddyldap.Directory) {
+	if t := w.byTicket; t != nil {
+		say(out, "  ticket    whoever shows one, of the realm %s, is looked up in %s\n", strings.Join(t.TicketRealms(), " or "), t.Name())
+		if !t.HasServiceAccount() {
+			say(out, "  note      %s has no service_account to look up whoever shows a ticket: they are refused\n", t.Name())
+		}
+	}
+	of := "Basic"
+	if w.byPassword == nil {
+		of = "NTLM"
+	}
+	for _, other := range []struct {
+		scheme string
+		asks   *caddyldap.Directory
+	}{{"NTLM asks", w.byNTLM}, {"a ticket asks", w.byTicket}} {
+		if other.asks != nil && other.asks.Key() != from.Key() {
+			say(out, "  note      %s %s alone, whoever logs in: what follows is true of %s\n", other.scheme, other.asks.Name(), of)
+		}
+	}
+}
+
+func (g *judgement) ways(h *caddyntlm.Handler) (*ways, error) {
+	w := &ways{h.AsksByNTLM(), h.AsksByTicket(), h.AsksByPassword(g.name)}
+	if w.byPassword == nil || h.InsecureBasic || g.journey.request.TLS != nil {
+		return w, nil
 	}
 	const alone = "no scheme is offered but Basic, and that over HTTPS alone"
+	others := w.byNTLM != nil || w.byTicket != nil
 	switch {
-	case byNTLM == nil && g.journey.request.URL.Scheme == "http":
-		return nil, nil, &no{&advice{errors.New("401 Unauthorized: " + alone), "say https://, or let the site offer NTLM, or Basic on this connection by insecure_basic"}}
-	case byNTLM == nil:
+	case !others && g.journey.request.URL.Scheme == "http":
+		return nil, &no{&advice{errors.New("401 Unauthorized: " + alone), "say https://, or let the site offer NTLM, or Basic on this connection by insecure_basic"}}
+	case !others:
 		g.journey.assume("the request comes over HTTPS: " + alone)
 	case g.journey.request.URL.Scheme == "http":
-		return byNTLM, nil, nil
+		w.byPassword = nil
 	}
-	return byNTLM, byPassword, nil
+	return w, nil
 }
 
 // keep lets the identity stand that an outer windows_auth found. The credential was

@@ -2,6 +2,7 @@ package diag
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -45,6 +46,9 @@ func (r *records) ask(ctx context.Context, d *caddyldap.Directory) record {
 
 // enter logs the user in.
 func (r *records) enter(ctx context.Context, d *caddyldap.Directory) (*identity.Identity, error) {
+	if d.PasswordVerifier() == nil && d.NTLMVerifier() == nil {
+		return nil, &advice{fmt.Errorf("nobody logs in at %s by a password: its verify lines take tickets alone", d.Name()), "leave --log-in and passwords out; a service_account looks users up"}
+	}
 	if !r.typed {
 		var err error
 		if r.given, err = r.secret(); err != nil {

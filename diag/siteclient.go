@@ -35,6 +35,8 @@ type answer struct {
 	header     http.Header
 	body       string
 	closes     bool
+
+	certificate *x509.Certificate // the site's own; nil without TLS
 }
 
 // sitePatience is longer than any of a site's own deadlines.
@@ -79,10 +81,14 @@ func (c *siteClient) ask(ctx context.Context, credential string) (*answer, error
 		return nil, fmt.Errorf("reading the answer of %s: %w", c.target.Host, err)
 	}
 	_, _ = io.Copy(io.Discard, response.Body) // the connection is needed again
-	return &answer{
+	a := &answer{
 		code: response.StatusCode, status: response.Status, challenges: response.Header.Values("Www-Authenticate"),
 		header: response.Header, body: string(body), closes: response.Close,
-	}, nil
+	}
+	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
+		a.certificate = response.TLS.PeerCertificates[0]
+	}
+	return a, nil
 }
 
 func (c *siteClient) say(format string, args ...any) { say(c.out, format+"\n", args...) }

@@ -147,6 +147,9 @@ func TestDemo(t *testing.T) {
 			}
 		})
 	}
+	if got := d.output.String(); !strings.Contains(got, "there is no Kerberos in the demo") || !strings.Contains(got, "make test") {
+		t.Errorf("the demo does not say that it has no Kerberos, and what shows it:\n%s", got)
+	}
 	if got := d.output.String(); strings.Count(got, "panic") > 0 {
 		t.Errorf("the demo said:\n%s", got)
 	}

@@ -92,14 +92,7 @@ func TestChromiumGetsInByTicket(t *testing.T) {
 	env := ticketsOf(t, "alice", "")
 	for _, base := range []string{strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1), s.HTTPS} {
 		t.Run(base[:5], func(t *testing.T) {
-			profile := t.TempDir()
-			// Chromium looks for the machine's Kerberos only where a former run has met
-			// Negotiate.
-			state := []byte(`{"net": {"received_http_auth_negotiate_headers": true}}`)
-			if err := os.WriteFile(filepath.Join(profile, "Local State"), state, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			ctx := launch(t, profile, chromedp.Env(env...), chromedp.Flag("auth-server-allowlist", "localhost"))
+			ctx := ticketBrowser(t, env)
 			want := who(t, "alice", "negotiate", "keytab")
 			for range 2 {
 				if status, text := visit(t, ctx, base+"/"); status != 200 || text != want {

@@ -50,13 +50,7 @@ func TestMITInitiator(t *testing.T) {
 	r := startMIT(t, "anna", "paul")
 	_, url := unix(t, r, "")
 	initiate := func(who string, args ...string) []string {
-		c := exec.Command("/usr/bin/python3", append([]string{"testdata/initiator.py", url}, args...)...)
-		c.Env = r.tickets(t, who, "")
-		out, err := c.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v; integration/deps installs python3-gssapi\n%s", err, out)
-		}
-		return strings.Fields(string(out))
+		return initiator(t, r.tickets(t, who, ""), append([]string{url}, args...)...)
 	}
 	for _, mech := range []string{"spnego", "krb5"} {
 		first := initiate("anna", mech)
@@ -70,4 +64,17 @@ func TestMITInitiator(t *testing.T) {
 			}
 		}
 	}
+}
+
+// initiator is MIT's library as a client of testdata/initiator.py, and the words that
+// it prints.
+func initiator(t *testing.T, env []string, args ...string) []string {
+	t.Helper()
+	c := exec.Command("/usr/bin/python3", append([]string{"testdata/initiator.py"}, args...)...)
+	c.Env = env
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v; integration/deps installs python3-gssapi\n%s", err, out)
+	}
+	return strings.Fields(string(out))
 }

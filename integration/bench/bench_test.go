@@ -68,7 +68,8 @@ type site struct{ plain, door, basic string }
 
 func start(b *testing.B, ldaps, ca string) site {
 	b.Helper()
-	s := site{freeAddress(b), freeAddress(b), freeAddress(b)}
+	free := freeAddresses(b, 3)
+	s := site{free[0], free[1], free[2]}
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(fmt.Appendf(nil, caddyfile, ldaps, ca, s.plain, s.door, s.basic), nil)
 	if err != nil {
 		b.Fatal(err)
@@ -95,14 +96,19 @@ func startDemo(b *testing.B) site {
 	return start(b, directory.LDAPS(), ca)
 }
 
-func freeAddress(b *testing.B) string {
+// freeAddresses are of as many ports, each another one.
+func freeAddresses(b *testing.B, n int) []string {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
+	var found []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = l.Close() }() // when all are known
+		found = append(found, l.Addr().String())
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return found
 }
 
 // browser is what a browser sends besides.

@@ -27,8 +27,12 @@ var suites = []suite{
 	{"./integration/bench", "^BenchmarkRequest$", "1s", "1"},
 	{"./integration/bench", "^BenchmarkLogin$", "1500ms", "1"},
 	{"./integration/bench", "^BenchmarkBasic", "1s", "1"},
+	{"./integration/bench", "^BenchmarkTicket$", "3x", "1"},
 	{"./caddyldap", "^BenchmarkLookUp$", "1s", "1"},
 }
+
+// gssapiModule is Apache's mod_auth_gssapi where Debian has it.
+const gssapiModule = "/usr/lib/apache2/modules/mod_auth_gssapi.so"
 
 func main() {
 	rounds := flag.Int("rounds", 5, "how often everything is measured")
@@ -61,6 +65,9 @@ func run(rounds int) error {
 		fmt.Fprintf(os.Stderr, "no figures of OpenLDAP: %v; make deps installs it\n", err)
 	} else {
 		defer func() { _ = slapd.Close() }()
+	}
+	if _, err := os.Stat(gssapiModule); err != nil {
+		fmt.Fprintf(os.Stderr, "no figures of Apache: %v; make deps installs it\n", err)
 	}
 	var all []figures
 	for range rounds {

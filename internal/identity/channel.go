@@ -19,6 +19,9 @@ type Channel struct {
 	// this connection can have shown. None where nobody knows: without TLS, or
 	// where it ends at a proxy whose bindings no word names.
 	Bindings [][16]byte
+	// Again gives them once more where Bindings may be a moment old and none fits: a
+	// certificate may just have been renewed. May be nil.
+	Again func() [][16]byte
 	// Targets are the hosts that the client may have meant to reach.
 	Targets []string
 }
@@ -48,6 +51,9 @@ func (c *Channel) Check(m Meant) error {
 		return nil
 	}
 	bound := m.Binding != nil && len(c.Bindings) > 0
+	if bound && c.Again != nil && !slices.Contains(c.Bindings, *m.Binding) {
+		c.Bindings = c.Again()
+	}
 	if bound && !slices.Contains(c.Bindings, *m.Binding) {
 		return elsewhere(fmt.Errorf("the client is bound to %x, and this connection to %s", *m.Binding, c.bindings()), hintBound)
 	}

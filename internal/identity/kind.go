@@ -79,6 +79,8 @@ const (
 	KindTooManyPending   // too many half-open handshakes
 	KindHandshakeTimeout // the client took too long between Type 1 and Type 3
 	KindKeytab           // the keytab cannot be read, or lacks the ticket's key
+	KindUnproven         // a KDC that cannot prove itself by the keytab
+	KindClock            // our clock and the KDC's differ too much
 	kindEnd
 )
 
@@ -136,6 +138,8 @@ var kindNames = [kindEnd]string{
 	KindProtection:       "epa",
 	KindRealm:            "realm",
 	KindKeytab:           "keytab",
+	KindUnproven:         "kdc_unproven",
+	KindClock:            "clock",
 }
 
 // String is the word for the log's reason field.

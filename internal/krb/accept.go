@@ -1,7 +1,7 @@
 package krb
 
 import (
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +29,10 @@ type Acceptor struct {
 	Skew time.Duration
 	// Replays keeps every request that was accepted.
 	Replays *Replays
+	// Certify reads and checks the PAC of a ticket, for Ticket.Certificate. It must
+	// hang on the ticket's sealed part alone, which Service and Home are not of: what
+	// it says is remembered as long as the ticket is. Nil for nothing.
+	Certify func(*Ticket) (any, error)
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -52,6 +56,8 @@ type Ticket struct {
 	// PAC is the privilege attribute certificate, [MS-PAC] 2.3, as it came; nil
 	// without one. SignPAC says who vouches for it.
 	PAC []byte
+	// Certificate is what Acceptor.Certify says of it.
+	Certificate any
 
 	key types.EncryptionKey // that opened the ticket
 }
@@ -77,38 +83,53 @@ func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	var request messages.APReq
-	if err := request.Unmarshal(raw); err != nil {
+	request, err := readAPReq(raw)
+	if err != nil {
 		return nil, nil, fmt.Errorf("%w: AP-REQ: %w", ErrMalformed, err)
 	}
-	part, key, err := a.openTicket(&request)
+	now := a.now()
+	o, print, err := a.openTicket(request, now)
 	if err != nil {
 		return nil, nil, err
 	}
-	sent, err := a.openAuthenticator(&request, part)
+	sent, err := a.openAuthenticator(request, o.part)
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &Ticket{
-		Realm: part.CRealm, Name: part.CName.NameString, Service: strings.Join(request.Ticket.SName.NameString, "/"),
-		Home:  request.Ticket.Realm,
-		Etype: request.Ticket.EncPart.EType, AuthAt: part.AuthTime, Ends: part.EndTime, key: key,
-	}
-	if t.Binding, err = binding(sent.Cksum); err != nil {
+	t, err := a.ticket(request, o, sent)
+	if err != nil {
 		return nil, nil, err
 	}
-	if t.PAC, err = pacIn(part.AuthorizationData); err != nil {
-		return nil, nil, err
-	}
-	c, err := newContext(&request, part, sent)
+	c, err := newContext(request, o.part, sent)
 	if err != nil {
 		return nil, nil, err
 	}
 	// The last check: who may not come in must not fill the memory.
-	if err := a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, a.now(), moment(sent).Add(2*a.skew())); err != nil {
+	if err := a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, now, moment(sent).Add(a.skew())); err != nil {
 		return nil, nil, err
 	}
+	if !o.known {
+		o.part.AuthorizationData, o.pac, o.certificate = nil, t.PAC, t.Certificate
+		a.Keytab.opened.keep(print, o, now)
+	}
 	return t, c, nil
+}
+
+// ticket is what a request proves.
+func (a *Acceptor) ticket(r *messages.APReq, o *opened, sent *types.Authenticator) (t *Ticket, err error) {
+	t = &Ticket{
+		Realm: o.part.CRealm, Name: o.part.CName.NameString, Service: strings.Join(r.Ticket.SName.NameString, "/"),
+		Home:  r.Ticket.Realm,
+		Etype: r.Ticket.EncPart.EType, AuthAt: o.part.AuthTime, Ends: o.part.EndTime,
+		PAC: o.pac, Certificate: o.certificate, key: o.key,
+	}
+	if t.Binding, err = binding(sent.Cksum); err != nil || o.known {
+		return t, err
+	}
+	if t.PAC, err = pacIn(o.part.AuthorizationData); err == nil && a.Certify != nil {
+		t.Certificate, err = a.Certify(t)
+	}
+	return t, err
 }
 
 func (a *Acceptor) now() time.Time { return a.Now() }
@@ -120,34 +141,29 @@ func (a *Acceptor) skew() time.Duration {
 	return defaultSkew
 }
 
-// openTicket finds the key of a ticket and checks what the KDC wrote.
-func (a *Acceptor) openTicket(r *messages.APReq) (*messages.EncTicketPart, types.EncryptionKey, error) {
-	var none types.EncryptionKey
+// openTicket finds the key of a ticket and checks what the KDC wrote. print is what
+// the ticket is known by.
+func (a *Acceptor) openTicket(r *messages.APReq, now time.Time) (o *opened, print [sha256.Size]byte, err error) {
 	t := &r.Ticket
 	switch {
 	case r.PVNO != 5 || t.TktVNO != 5:
-		return nil, none, fmt.Errorf("%w: protocol version %d, ticket version %d", ErrMalformed, r.PVNO, t.TktVNO)
+		return nil, print, fmt.Errorf("%w: protocol version %d, ticket version %d", ErrMalformed, r.PVNO, t.TktVNO)
 	case flag(r.APOptions.Bytes, optionUseSessionKey):
-		return nil, none, fmt.Errorf("%w: a user-to-user ticket", ErrService)
+		return nil, print, fmt.Errorf("%w: a user-to-user ticket", ErrService)
 	}
 	if err := a.checkService(t.SName.NameString, t.Realm); err != nil {
-		return nil, none, err
+		return nil, print, err
 	}
 	if err := a.checkEtype(t.EncPart.EType, "the ticket"); err != nil {
-		return nil, none, err
+		return nil, print, err
 	}
-	plain, key, err := a.decrypt(t)
-	if err != nil {
-		return nil, none, err
+	print = printOf(t)
+	if o = a.Keytab.opened.recall(print, now); o == nil {
+		if o, err = a.decrypt(t); err != nil {
+			return nil, print, err
+		}
 	}
-	var part messages.EncTicketPart
-	if err := part.Unmarshal(plain); err != nil {
-		return nil, none, fmt.Errorf("%w: ticket: %w", ErrMalformed, err)
-	}
-	if err := a.checkPart(t, &part); err != nil {
-		return nil, none, err
-	}
-	return &part, key, nil
+	return o, print, a.checkPart(t, o.part)
 }
 
 // checkService compares whom a ticket is for, before anything is decrypted: an
@@ -179,31 +195,6 @@ func (a *Acceptor) checkEtype(etype int32, of string) error {
 	return fmt.Errorf("%w: %s is of %s (%d)", ErrEtype, of, Etype(etype), etype)
 }
 
-// decrypt tries the keys of a ticket's enctype.
-func (a *Acceptor) decrypt(t *messages.Ticket) ([]byte, types.EncryptionKey, error) {
-	keys, known := a.Keytab.fitting(t.EncPart.EType, uint32(t.EncPart.KVNO))
-	for _, k := range keys {
-		if plain, err := openSafely(t.EncPart, k.value, usageTicket); err == nil {
-			return plain, k.value, nil
-		}
-	}
-	if !known {
-		return nil, types.EncryptionKey{}, fmt.Errorf("%w: version %d of %s", ErrNoKey, t.EncPart.KVNO, Etype(t.EncPart.EType))
-	}
-	return nil, types.EncryptionKey{}, fmt.Errorf("%w: no key of %s opens it", ErrForged, Etype(t.EncPart.EType))
-}
-
-// openSafely is open for a cipher of any length: the library cuts a checksum off
-// it unasked.
-func openSafely(sealed types.EncryptedData, key types.EncryptionKey, usage uint32) (plain []byte, err error) {
-	defer func() {
-		if recover() != nil {
-			plain, err = nil, errors.New("too short")
-		}
-	}()
-	return open(sealed, key, usage)
-}
-
 // checkPart checks realm, flags and times of a ticket, RFC 4120 3.2.3.
 func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) error {
 	realms, now := a.Realms, a.now()
@@ -215,10 +206,15 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		starts = part.AuthTime
 	}
 	switch {
-	case len(part.CName.NameString) == 0 || slices.ContainsFunc(part.CName.NameString, notAName):
+	case len(part.CName.NameString) == 0 || slices.ContainsFunc(part.CName.NameString, notAName),
+		part.CName.NameString[0] == wellKnown:
 		return fmt.Errorf("%w: a client of the name %.300q", ErrMalformed, part.CName.NameString)
 	case !slices.Contains(realms, part.CRealm):
 		return fmt.Errorf("%w: %.300q", ErrRealm, part.CRealm)
+	case part.CRealm != t.Realm && slices.Contains(a.Keytab.Realms(), part.CRealm):
+		// Of two realms with keys here, each speaks for its own clients alone: they
+		// need not trust each other.
+		return fmt.Errorf("%w: %.300q by a ticket of %.300q, and the client's own realm has keys in the keytab", ErrRealm, part.CRealm, t.Realm)
 	case part.CRealm != t.Realm && len(part.Transited.Contents) > 0 && !flag(part.Flags.Bytes, flagTransitedChecked):
 		return fmt.Errorf("%w: nobody checked by which realms a client of %.300q came", ErrRealm, part.CRealm)
 	case flag(part.Flags.Bytes, flagInvalid):
@@ -231,12 +227,6 @@ func (a *Acceptor) checkPart(t *messages.Ticket, part *messages.EncTicketPart) e
 		return fmt.Errorf("%w: a session key of %d bytes", ErrMalformed, len(part.Key.KeyValue))
 	}
 	return a.checkEtype(part.Key.KeyType, "the session key")
-}
-
-// notAName tells of a component that is empty, or by which two names would be
-// written alike.
-func notAName(component string) bool {
-	return component == "" || strings.ContainsAny(component, "/@\x00")
 }
 
 // Flags of AP-REQs and tickets, RFC 4120 5.5.1 and 5.3.

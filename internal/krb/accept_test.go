@@ -85,6 +85,9 @@ func TestAcceptRefuses(t *testing.T) {
 		"a slash in a component": {func(f *forge, _ *Acceptor) {
 			f.Part.CName.NameString, f.Sent.CName.NameString = []string{"alice/admin"}, []string{"alice/admin"}
 		}, ErrMalformed},
+		"nobody": {func(f *forge, _ *Acceptor) {
+			f.Part.CName.NameString, f.Sent.CName.NameString = []string{"WELLKNOWN", "ANONYMOUS"}, []string{"WELLKNOWN", "ANONYMOUS"}
+		}, ErrMalformed},
 		"a nameless client":          {func(f *forge, _ *Acceptor) { f.Part.CName.NameString, f.Sent.CName.NameString = nil, nil }, ErrMalformed},
 		"another service":            {func(f *forge, _ *Acceptor) { f.Service = "cifs/web.example.test" }, ErrService},
 		"the host":                   {func(f *forge, _ *Acceptor) { f.Service = "host/web.example.test" }, ErrService},
@@ -149,6 +152,7 @@ func TestAcceptRefuses(t *testing.T) {
 func TestTwoPACs(t *testing.T) {
 	long := aKey(etypeAES256SHA1, 0x11)
 	f, a := newForge(noon, long), acceptorOf(noon, long)
+	counted(a)
 	f.PAC(t, []byte("one"), []byte("two"))
 	if _, _, err := a.Accept(f.Token(t)); !errors.Is(err, ErrPAC) {
 		t.Errorf("got %v, want %v", err, ErrPAC)
@@ -225,6 +229,30 @@ func TestReplaysAreForgotten(t *testing.T) {
 	}
 }
 
+// TestReplayAfterClockSetBack: threats C-02 and E-07. A clock that was ahead for a
+// moment has let requests be forgotten, which are not accepted again when it is right;
+// others are, at once.
+func TestReplayAfterClockSetBack(t *testing.T) {
+	r := NewReplays()
+	ahead := noon.Add(365 * 24 * time.Hour)
+	for _, step := range []struct {
+		name       string
+		now, until time.Time
+		want       error
+	}{
+		{"first", noon, noon.Add(5 * time.Minute), nil},
+		{"while the clock is ahead", ahead, ahead.Add(5 * time.Minute), nil},
+		{"first", noon, noon.Add(5 * time.Minute), ErrReplay},
+		{"another", noon.Add(time.Minute), noon.Add(6 * time.Minute), nil},
+		{"another", noon.Add(time.Minute), noon.Add(6 * time.Minute), ErrReplay},
+		{"while the clock is ahead", ahead, ahead.Add(5 * time.Minute), ErrReplay},
+	} {
+		if err := r.note("alice", []byte(step.name), step.now, step.until); !errors.Is(err, step.want) || step.want == nil && err != nil {
+			t.Errorf("%s at %s: got %v, want %v", step.name, step.now, err, step.want)
+		}
+	}
+}
+
 // TestOneFillsTheMemory: threats C-02. Whoever sends more requests than are
 // remembered waits, and the others go on; none of them is accepted twice. Where
 // everybody has a few, all wait.
@@ -249,17 +277,17 @@ func TestOneFillsTheMemory(t *testing.T) {
 	for _, c := range []struct {
 		name, client string
 		request      []byte
-		now          time.Time
+		now, until   time.Time
 		want         error
 	}{
-		{"another of his", "mallory", of("mallory", most), noon, ErrTooMany},
-		{"one of his again", "mallory", of("mallory", 0), noon, ErrTooMany},
-		{"one of another's again", "bob", of("bob", 0), noon, ErrReplay},
-		{"the one that came after", "alice", of("alice", 0), noon, ErrReplay},
-		{"the last of his, late", "mallory", of("mallory", most-2), last, ErrTooMany},
-		{"another of his, when all are too old", "mallory", of("mallory", most), last.Add(time.Minute), nil},
+		{"another of his", "mallory", of("mallory", most), noon, until, ErrTooMany},
+		{"one of his again", "mallory", of("mallory", 0), noon, until, ErrTooMany},
+		{"one of another's again", "bob", of("bob", 0), noon, until, ErrReplay},
+		{"the one that came after", "alice", of("alice", 0), noon, until, ErrReplay},
+		{"the last of his, late", "mallory", of("mallory", most-2), last, last, ErrTooMany},
+		{"another of his, when all are too old", "mallory", of("mallory", most), last.Add(time.Minute), last.Add(2 * time.Minute), nil},
 	} {
-		if err := r.note(c.client, c.request, c.now, c.now.Add(time.Minute)); !errors.Is(err, c.want) {
+		if err := r.note(c.client, c.request, c.now, c.until); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
 	}

@@ -9,13 +9,29 @@ import (
 
 // Types of authorization data, RFC 4120 7.5.4.
 const (
-	adIfRelevant = 1
-	adWin2KPAC   = 128
+	adIfRelevant      = 1
+	adMandatoryForKDC = 8
+	adWin2KPAC        = 128
 )
+
+// checkCritical refuses authorization data that is not known here and must not be
+// passed over, RFC 4120 5.2.6: it restricts what the ticket is good for. Data that
+// is for KDCs alone, 5.2.6.4, restricts nothing here.
+func checkCritical(data types.AuthorizationData) error {
+	for _, entry := range data {
+		if entry.ADType != adIfRelevant && entry.ADType != adMandatoryForKDC {
+			return fmt.Errorf("%w: authorization data of type %d, which must not be passed over and is not known here", ErrMalformed, entry.ADType)
+		}
+	}
+	return nil
+}
 
 // pacIn is the PAC in a ticket's authorization data, or nil. Two are an error:
 // which of them is believed must not be the reader's choice.
 func pacIn(data types.AuthorizationData) ([]byte, error) {
+	if err := checkCritical(data); err != nil {
+		return nil, err
+	}
 	var pac []byte
 	for _, entry := range data {
 		if entry.ADType != adIfRelevant {

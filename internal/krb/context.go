@@ -3,11 +3,9 @@ package krb
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/asn1"
 	"encoding/binary"
 	"fmt"
 
-	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 )
@@ -19,12 +17,6 @@ type Context struct {
 	key    types.EncryptionKey // the client's subkey, or the session key
 	number uint64              // of our next message
 }
-
-// Application tags of the answer, RFC 4120 5.5.2.
-const (
-	tagAPRep        = 15
-	tagEncAPRepPart = 27
-)
 
 func newContext(request *messages.APReq, part *messages.EncTicketPart, sent *types.Authenticator) (*Context, error) {
 	c := &Context{key: part.Key, number: uint64(uint32(sent.SeqNumber))}
@@ -48,19 +40,19 @@ func (c *Context) apRep(part *messages.EncTicketPart, sent *types.Authenticator)
 	var octets [4]byte
 	_, _ = rand.Read(octets[:])                                         // never fails: crypto/rand ends the program instead
 	c.number = uint64(binary.BigEndian.Uint32(octets[:]) & (1<<30 - 1)) // below 2^30: some peers read it signed
-	plain, err := asn1.Marshal(messages.EncAPRepPart{CTime: sent.CTime, Cusec: sent.Cusec, SequenceNumber: int64(c.number)})
+	plain, err := writeEncAPRepPart(sent.CTime, sent.Cusec, c.number)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := crypto.GetEncryptedData(application(tagEncAPRepPart, plain), part.Key, usageAPRep, 0)
+	sealed, err := seal(plain, part.Key, usageAPRep)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := asn1.Marshal(messages.APRep{PVNO: 5, MsgType: 15, EncPart: sealed})
+	raw, err := writeAPRep(sealed)
 	if err != nil {
 		return nil, err
 	}
-	return frame(tokenAPRep, application(tagAPRep, raw)), nil
+	return frame(tokenAPRep, raw), nil
 }
 
 // Flags of a MIC token, RFC 4121 4.2.2.

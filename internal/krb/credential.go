@@ -1,6 +1,7 @@
 package krb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,7 +26,8 @@ type Credential struct {
 
 	// Realm is the default realm, in capitals.
 	Realm string
-	// KDCs are the centres of Realm, host or host:port. Not looked at with Conf.
+	// KDCs are the centres of Realm, host or host:port. Not looked at with Conf;
+	// without any, DNS is asked.
 	KDCs []string
 	// Conf is the text of a krb5.conf; empty for one made of Realm and KDCs.
 	Conf string
@@ -104,19 +106,24 @@ func (c *Credential) config() (*config.Config, error) {
 
 func plainConf(realm string, kdcs []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[libdefaults]\n default_realm = %s\n udp_preference_limit = 1\n dns_lookup_kdc = false\n", realm)
+	fmt.Fprintf(&b, "[libdefaults]\n default_realm = %s\n udp_preference_limit = 1\n dns_lookup_kdc = %t\n", realm, len(kdcs) == 0)
 	for _, word := range [...]string{"default_tkt_enctypes", "default_tgs_enctypes", "permitted_enctypes"} {
 		fmt.Fprintf(&b, " %s = aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96 aes256-cts-hmac-sha384-192 aes128-cts-hmac-sha256-128\n", word)
 	}
 	fmt.Fprintf(&b, "[realms]\n %s = {\n", realm)
 	for _, kdc := range kdcs {
-		if _, _, err := net.SplitHostPort(kdc); err != nil {
-			kdc = net.JoinHostPort(kdc, "88")
-		}
-		fmt.Fprintf(&b, "  kdc = %s\n", kdc)
+		fmt.Fprintf(&b, "  kdc = %s\n", withPort(kdc))
 	}
 	b.WriteString(" }\n")
 	return b.String()
+}
+
+// withPort gives host:port, port 88 where none is named, RFC 4120 7.2.3.
+func withPort(kdc string) string {
+	if _, _, err := net.SplitHostPort(kdc); err == nil {
+		return kdc
+	}
+	return net.JoinHostPort(strings.Trim(kdc, "[]"), "88")
 }
 
 // CheckKeytab says what is wrong with the bytes of a keytab, and nil where they
@@ -139,4 +146,33 @@ func ReadConf(path string) (string, error) {
 	}
 	_, err = (&Credential{Conf: string(raw), Realm: "CHECK"}).config()
 	return string(raw), err
+}
+
+// KDCsIn are the centres that a krb5.conf names for a realm, host:port in its
+// order; those in DNS where it names none and does not forbid that.
+func KDCsIn(ctx context.Context, conf, realm string) ([]string, error) {
+	parsed, err := (&Credential{Conf: conf, Realm: realm}).config()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range parsed.Realms {
+		if r.Realm == realm && len(r.KDC) > 0 {
+			kdcs := make([]string, len(r.KDC))
+			for i, kdc := range r.KDC {
+				kdcs[i] = withPort(kdc)
+			}
+			return kdcs, nil
+		}
+	}
+	return guard(ctx, func() ([]string, error) {
+		count, found, err := parsed.GetKDCs(realm, true)
+		if err != nil {
+			return nil, fmt.Errorf("%w: krb5.conf: %w", ErrUnreachable, err)
+		}
+		var kdcs []string
+		for i := 1; i <= count; i++ {
+			kdcs = append(kdcs, found[i])
+		}
+		return kdcs, nil
+	})
 }

@@ -18,6 +18,8 @@ var (
 	// ErrRefused: the centre was asked and said no. A wrong password or key, an
 	// unknown principal, an account that may not log in.
 	ErrRefused = errors.New("refused by the KDC")
+	// ErrNoService: no account has the name of the service, or two have.
+	ErrNoService = fmt.Errorf("%w: no such service", ErrRefused)
 	// ErrUnreachable: no centre of the realm answered.
 	ErrUnreachable = errors.New("no KDC answers")
 	// ErrClock: this machine's clock and the centre's differ too much.
@@ -49,6 +51,9 @@ var (
 	ErrPAC = errors.New("the PAC is not to be believed")
 	// ErrImpostor: the service's answer does not prove that it holds its key.
 	ErrImpostor = errors.New("the service has not proven itself")
+	// ErrUnproven: what a KDC says does not come from one that has the service's
+	// key and the user's.
+	ErrUnproven = errors.New("the KDC has not proven itself")
 )
 
 // guard runs a call into gokrb5 in a goroutine of its own until it ends or the

@@ -16,6 +16,13 @@ const (
 	etypeRC4        = 23
 )
 
+// Enctypes that an account of Active Directory may have.
+const (
+	AES128 int32 = etypeAES128SHA1
+	AES256 int32 = etypeAES256SHA1
+	RC4    int32 = etypeRC4
+)
+
 // Etype is the usual name of an enctype.
 func Etype(id int32) string {
 	switch id {
@@ -51,14 +58,35 @@ const (
 	usageInitiatorSign = 25
 )
 
-// open decrypts what was encrypted under a key. The library checks integrity
-// first.
-func open(sealed types.EncryptedData, key types.EncryptionKey, usage uint32) ([]byte, error) {
+// open decrypts what was encrypted under a key, of any length, and checks its
+// integrity. RC4 is the library's, which cuts a checksum off unasked.
+func open(sealed types.EncryptedData, key types.EncryptionKey, usage uint32) (plain []byte, err error) {
+	if p, ok := profiles[key.KeyType]; ok {
+		return p.open(key.KeyValue, sealed.Cipher, usage)
+	}
+	defer func() {
+		if recover() != nil {
+			plain, err = nil, errSealed
+		}
+	}()
 	return crypto.DecryptEncPart(sealed, key, usage)
+}
+
+// seal encrypts a message under a key.
+func seal(message []byte, key types.EncryptionKey, usage uint32) (types.EncryptedData, error) {
+	p, ok := profiles[key.KeyType]
+	if !ok {
+		return crypto.GetEncryptedData(message, key, usage, 0)
+	}
+	cipher, err := p.seal(key.KeyValue, message, usage)
+	return types.EncryptedData{EType: key.KeyType, Cipher: cipher}, err
 }
 
 // checksum is a keyed checksum over a message.
 func checksum(key types.EncryptionKey, message []byte, usage uint32) ([]byte, error) {
+	if p, ok := profiles[key.KeyType]; ok {
+		return p.sumOver(key.KeyValue, usage, purposeChecksum, message)
+	}
 	etype, err := crypto.GetEtype(key.KeyType)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,14 @@ var kinds = []error{ErrMalformed, ErrForged, ErrNoKey, ErrEtype, ErrService, Err
 func checkOutcome(t *testing.T, a *Acceptor, token []byte) {
 	t.Helper()
 	ticket, _, err := a.Accept(token)
+	if m, failed := Inspect(token); failed != nil && (m != nil || !errors.Is(failed, ErrMalformed) || err == nil) {
+		t.Errorf("Inspect: got %v, %v, and Accept says %v", m, failed, err)
+	} else if failed == nil && m.Request != nil {
+		opened, trouble := m.Request.Open(a.Keytab)
+		if err == nil && (trouble != nil || opened.Client() != ticket.Client()) {
+			t.Errorf("Open: got %v, %v, want what was accepted", opened, trouble)
+		}
+	}
 	if err == nil {
 		if ticket.Client() != "alice@EXAMPLE.TEST" {
 			t.Errorf("accepted %s", ticket.Client())
@@ -56,7 +64,15 @@ func FuzzTicketInside(f *testing.F) {
 			forged.Sent.CName = part.CName
 			part.CName.NameString[0] = "alice" // any name that the KDC seals is the KDC's word
 		}
-		if _, _, err := a.Accept(forged.Token(t)); err != nil {
+		token := forged.Token(t)
+		m, err := Inspect(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Request.Open(a.Keytab); err != nil && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrForged) && !errors.Is(err, ErrPAC) {
+			t.Errorf("Open: an error of no kind: %v", err)
+		}
+		if _, _, err := a.Accept(token); err != nil {
 			for _, kind := range kinds {
 				if errors.Is(err, kind) {
 					return

@@ -9,7 +9,6 @@ import (
 	"math/big"
 	"strings"
 
-	"github.com/jcmturner/gokrb5/v8/client"
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
 	"github.com/jcmturner/gokrb5/v8/iana/flags"
@@ -48,12 +47,13 @@ func (c *Credential) Initiate(ctx context.Context, spn string, binding *[16]byte
 		if err != nil {
 			return nil, fmt.Errorf("getting a ticket for %s: %w", spn, failure(err))
 		}
-		return initiate(cl, ticket, key, binding)
+		return initiate(cl.Credentials.Domain(), cl.Credentials.CName(), ticket, key, binding)
 	})
 }
 
-func initiate(cl *client.Client, ticket messages.Ticket, key types.EncryptionKey, binding *[16]byte) (*Initiation, error) {
-	sent, err := types.NewAuthenticator(cl.Credentials.Domain(), cl.Credentials.CName())
+// initiate makes the token of the client that is named.
+func initiate(realm string, name types.PrincipalName, ticket messages.Ticket, key types.EncryptionKey, binding *[16]byte) (*Initiation, error) {
+	sent, err := types.NewAuthenticator(realm, name)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +135,8 @@ func failure(err error) error {
 		return err
 	case has("KRB_AP_ERR_SKEW", "clock skew"):
 		kind = ErrClock
+	case has("KDC_ERR_S_PRINCIPAL_UNKNOWN", "KDC_ERR_PRINCIPAL_NOT_UNIQUE", "KDC_ERR_MUST_USE_USER2USER"):
+		kind = ErrNoService
 	case has("communication error with KDC", "Networking_Error", "no KDC SRV records", "error resolving KDC") && !has("KDC_Error"):
 		kind = ErrUnreachable
 	}

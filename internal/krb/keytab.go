@@ -3,6 +3,7 @@ package krb
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,17 @@ func (k *Key) Principal() string { return strings.Join(k.Name, "/") + "@" + k.Re
 // Format redacts: a key must not be printed.
 func (k *Key) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte("krb.Key{" + k.Principal() + "}")) }
 
-// Keytab is the keys of a keytab file, in the file's order.
-type Keytab struct{ Keys []*Key }
+// Fits reports whether the key is of a version of its account's key, which a
+// keytab may hold in eight bits.
+func (k *Key) Fits(version uint32) bool { return sameVersion(k.Version, version) }
+
+// Keytab is the keys of a keytab file, in the file's order, and the tickets that they
+// have opened. The keys are not changed once one was.
+type Keytab struct {
+	Keys []*Key
+
+	opened openings
+}
 
 // maxKeytabEntries bounds what is read: a host with a hundred names, four
 // enctypes and two versions has 800.
@@ -72,6 +82,16 @@ func ParseKeytab(raw []byte) (*Keytab, error) {
 		return nil, fmt.Errorf("%w: the keytab holds no key of AES or RC4", ErrCredential)
 	}
 	return table, nil
+}
+
+// ReadKeytab reads a keytab file. Errors are those of the file system and
+// ErrCredential.
+func ReadKeytab(path string) (*Keytab, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseKeytab(raw)
 }
 
 // keyLengths of the enctypes that are known here.
@@ -134,11 +154,15 @@ func (t *Keytab) Realms() []string {
 	return realms
 }
 
-// fitting are the keys that may open a ticket, those of its version first and
-// then the newest: an account has one key for all its names, which a keytab may
-// hold under any of them. known reports whether one of the version is there.
-func (t *Keytab) fitting(etype int32, version uint32) (keys []*Key, known bool) {
+// fitting are the keys that may open a ticket of a realm, those of its version
+// first and then the newest: an account has one key for all its names, which a
+// keytab may hold under any of them. Another realm's key is none of them: whoever
+// runs that realm has it too. known reports whether one of the version is there.
+func (t *Keytab) fitting(realm string, etype int32, version uint32) (keys []*Key, known bool) {
 	for _, k := range t.Keys {
+		if k.Realm != realm {
+			continue
+		}
 		if k.Etype == etype && !slices.ContainsFunc(keys, func(o *Key) bool { return string(o.value.KeyValue) == string(k.value.KeyValue) }) {
 			keys = append(keys, k)
 		}

@@ -101,12 +101,15 @@ func TestFittingKeys(t *testing.T) {
 	}{
 		{2, 2, true}, {3, 3, true}, {9, 4, false}, {0, 4, true}, {0x12340003, 3, true}, {258, 4, true}, {259, 3, true},
 	} {
-		keys, known := table.fitting(etypeAES256SHA1, c.ticket)
+		keys, known := table.fitting("R", etypeAES256SHA1, c.ticket)
 		if len(keys) != 3 || keys[0].value.KeyValue[0] != c.first || known != c.known {
 			t.Errorf("version %d: got %d keys, the first %d, known %v; want 3, %d, %v", c.ticket, len(keys), keys[0].value.KeyValue[0], known, c.first, c.known)
 		}
 	}
-	if keys, known := table.fitting(etypeAES128SHA1, 2); len(keys) > 0 || known {
+	if keys, known := table.fitting("R", etypeAES128SHA1, 2); len(keys) > 0 || known {
 		t.Errorf("another enctype: got %d keys, %v", len(keys), known)
+	}
+	if keys, known := table.fitting("S", etypeAES256SHA1, 2); len(keys) > 0 || known {
+		t.Errorf("another realm: got %d keys, %v", len(keys), known)
 	}
 }

@@ -7,76 +7,89 @@ import (
 	"time"
 )
 
-// maxReplays bounds the memory of requests, at some 60 bytes each. Full, whoever has
-// most of it is told to wait until his are too old, and the others go on; where
-// nobody has much, all wait for the oldest to be forgotten.
+// maxReplays bounds the memory of requests, at some 50 bytes each: what comes in five
+// minutes where 7,000 come in a second. Full, whoever has most of it is told to wait
+// until his are too old, and the others go on; where nobody has much, all wait for the
+// oldest to be forgotten.
 const (
-	maxReplays = 1 << 19
+	maxReplays = 1 << 21
 	muchOfIt   = 64 // its part that one client has much with
 )
 
 // Replays remembers requests that were accepted, so that none is twice, RFC 4120
 // 3.2.3. A request is known by what the client encrypted, which nobody can change
 // and keep good, and not by the names beside it. It is kept until its time is too
-// old for any clock that is borne.
+// old, together with those of the same half minute: that time stands in the request
+// itself, so that it is known where to look.
 type Replays struct {
 	mu      sync.Mutex
-	most    int
-	seen    map[[sha256.Size]byte]request
+	most, n int
+	slots   map[int64]slot
+	oldest  int64              // slots before it were forgotten
 	senders map[string]*sender // by the name in the ticket
-	next    time.Time          // when forgetting is worth a look again
-	room    time.Time          // when looking for who has most is
+	room    time.Time          // when looking for who has most is worth it again
 }
 
-type request struct {
-	until int64 // Unix nanoseconds: when no clock takes it any more
-	of    *sender
-}
+// slotLength is how long the end of a slot is after its beginning.
+const slotLength = 30 * time.Second
+
+// print is the half of a SHA-256.
+type print [16]byte
+
+// slot are the requests that are too old when it ends.
+type slot map[print]*sender
 
 // sender is a client and how many requests of his are remembered.
 type sender struct {
 	n       int
-	waiting int64 // until when none of his is accepted, because they are not remembered
+	waiting int64 // the slots before it were forgotten where they were his
 }
-
-// sweepEvery is how often what cannot be replayed any more is forgotten.
-const sweepEvery = 30 * time.Second
 
 // NewReplays has seen nothing.
 func NewReplays() *Replays {
-	return &Replays{most: maxReplays, seen: make(map[[sha256.Size]byte]request), senders: make(map[string]*sender)}
+	return &Replays{most: maxReplays, slots: make(map[int64]slot), senders: make(map[string]*sender)}
 }
 
-// note remembers a client's request until a moment, and fails where it is known: of
-// many at once one passes.
+// note remembers a client's request until the moment from which nobody takes it for
+// its time, and fails where it is known: of many at once one passes. What is
+// forgotten already is refused, whatever the clock says now: it may have been set
+// back.
 func (r *Replays) note(client string, cipher []byte, now, until time.Time) error {
-	print := sha256.Sum256(cipher)
+	sum := sha256.Sum256(cipher)
+	p, at := print(sum[:16]), slotOf(until)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !now.Before(r.next) {
-		r.forget(now)
+	r.forget(slotOf(now))
+	if at < r.oldest {
+		return fmt.Errorf("%w: requests of its time are forgotten, since our clock was ahead", ErrReplay)
 	}
-	if known, ok := r.seen[print]; ok && now.UnixNano() <= known.until {
+	if _, known := r.slots[at][p]; known {
 		return fmt.Errorf("%w: it was accepted before", ErrReplay)
 	}
-	if len(r.seen) >= r.most && !now.Before(r.room) {
+	if r.n >= r.most && !now.Before(r.room) {
 		r.makeRoom()
 		r.room = now.Add(time.Second)
 	}
 	s := r.senders[client]
 	switch {
-	case s != nil && now.UnixNano() <= s.waiting:
+	case s != nil && slotOf(now) < s.waiting:
 		return fmt.Errorf("%w: this client has sent more than all others, and waits until they are too old", ErrTooMany)
-	case len(r.seen) >= r.most:
-		return fmt.Errorf("%w: %d of them within ten minutes", ErrTooMany, len(r.seen))
+	case r.n >= r.most:
+		return fmt.Errorf("%w: %d of them within minutes", ErrTooMany, r.n)
 	case s == nil:
 		s = new(sender)
 		r.senders[client] = s
 	}
+	if r.slots[at] == nil {
+		r.slots[at] = make(slot)
+	}
+	r.slots[at][p] = s
 	s.n++
-	r.seen[print] = request{until.UnixNano(), s}
+	r.n++
 	return nil
 }
+
+func slotOf(t time.Time) int64 { return t.UnixNano() / int64(slotLength) }
 
 // makeRoom forgets the requests of whoever has sent most. None of his is accepted
 // until the last of them is too old, so that none of them is accepted twice.
@@ -90,30 +103,39 @@ func (r *Replays) makeRoom() {
 	if most == nil || most.n < r.most/muchOfIt {
 		return
 	}
-	for print, known := range r.seen {
-		if known.of == most {
-			most.waiting = max(most.waiting, known.until)
-			delete(r.seen, print)
+	for at, requests := range r.slots {
+		for p, s := range requests {
+			if s == most {
+				most.waiting = max(most.waiting, at+1)
+				delete(requests, p)
+			}
 		}
 	}
+	r.n -= most.n
 	most.n = 0
 }
 
-func (r *Replays) forget(now time.Time) {
-	for print, known := range r.seen {
-		if now.UnixNano() > known.until {
-			known.of.n--
-			delete(r.seen, print)
+// forget lets go of the slots that have ended.
+func (r *Replays) forget(now int64) {
+	forgotten := false
+	for at, requests := range r.slots {
+		if at >= now {
+			continue
 		}
+		for _, s := range requests {
+			s.n--
+		}
+		r.n -= len(requests)
+		delete(r.slots, at)
+		r.oldest, forgotten = max(r.oldest, at+1), true
+	}
+	if !forgotten {
+		return
 	}
 	for name, s := range r.senders {
-		if s.n == 0 && now.UnixNano() > s.waiting {
+		if s.n == 0 && now >= s.waiting {
 			delete(r.senders, name)
 		}
-	}
-	r.next = now.Add(sweepEvery)
-	if len(r.seen) >= r.most {
-		r.next = now.Add(time.Second) // somebody waits, and a sweep takes its time
 	}
 }
 
@@ -121,5 +143,5 @@ func (r *Replays) forget(now time.Time) {
 func (r *Replays) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.seen)
+	return r.n
 }

@@ -105,3 +105,20 @@ func utf16LE(text string) (b []byte) {
 	}
 	return b
 }
+
+// Resigned is a certificate that a KDC made, [MS-PAC] 2.3, for this ticket and under
+// its key.
+func (f *Forge) Resigned(t testing.TB, pac []byte) []byte {
+	t.Helper()
+	buffers := []Buffer{f.ClientInfo()}
+	for i := range int(binary.LittleEndian.Uint32(pac)) {
+		head := pac[8+16*i:]
+		b := Buffer{Kind: binary.LittleEndian.Uint32(head)}
+		from := binary.LittleEndian.Uint64(head[8:])
+		b.Data = pac[from : from+uint64(binary.LittleEndian.Uint32(head[4:]))]
+		if b.Kind != kindServer && b.Kind != kindKDC && b.Kind != kindClient {
+			buffers = append(buffers, b)
+		}
+	}
+	return Signed(t, f.Long, buffers...)
+}

@@ -73,6 +73,16 @@ func (l *Logon) Groups() []identity.SID {
 	return groups
 }
 
+// Extra are the SIDs that the KDC has added from beside the account's domain, 2.5
+// (ExtraSids): universal groups, the SID history, how somebody was authenticated.
+func (l *Logon) Extra() []identity.SID {
+	sids := make([]identity.SID, len(l.extra))
+	for i, s := range l.extra {
+		sids[i] = s.sid
+	}
+	return sids
+}
+
 // below is the SID of an account or group in a domain.
 func below(domain identity.SID, rid uint32) identity.SID {
 	raw := domain.Bytes()

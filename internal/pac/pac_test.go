@@ -85,6 +85,13 @@ func TestParse(t *testing.T) {
 			if !slices.Equal(got, all) {
 				t.Errorf("got the groups %v, want %v", got, all)
 			}
+			var extra []string
+			for _, sid := range l.Extra() {
+				extra = append(extra, sid.String())
+			}
+			if !slices.Equal(extra, want.Extra) {
+				t.Errorf("got the extra SIDs %v, want %v", extra, want.Extra)
+			}
 			if err := p.CheckClient(want.Name, p.Client.At); err != nil {
 				t.Error(err)
 			}

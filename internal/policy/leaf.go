@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -69,10 +70,11 @@ func (n *name) isUser(id *identity.Identity, scope Scope) bool {
 	}
 }
 
-// unsure is so of an account whose name only resembles one of the rule's.
+// unsure is so of an account whose name only resembles one of the rule's, or whose
+// DN is not known.
 func (u users) unsure(id *identity.Identity) bool {
 	for i := range u.names {
-		if u.names[i].resemblesUser(id) {
+		if u.names[i].form == dn && id.DN == "" || u.names[i].resemblesUser(id) {
 			return true
 		}
 	}
@@ -120,7 +122,7 @@ func (g groups) unsure(id *identity.Identity) bool {
 func (n *name) isHidden(id *identity.Identity) bool {
 	switch {
 	case n.form == bySID:
-		return id.HidesAnyGroup() && n.sid != id.SID
+		return id.HidesAnyGroup() && n.sid != id.SID || n.isUntold(id)
 	case id.HidesGroups():
 		return true
 	case !id.HidesForeignGroups():
@@ -137,9 +139,18 @@ func (n *name) isForeign(id *identity.Identity) bool {
 	return n.domain != Builtin && n.domain != own.Domain && n.domain != own.DNSDomain
 }
 
+// isUntold reports whether the SID is of a group of BUILTIN and the account is one
+// that no directory has shown: a ticket does not tell of those groups, which each
+// server has of its own.
+func (n *name) isUntold(id *identity.Identity) bool {
+	return id.DN == "" && n.sid.Domain() == identity.SIDBuiltin
+}
+
 // unsure is so of a SID that is not the account's own: a group of which nothing
 // is known may have it.
-func (s sids) unsure(id *identity.Identity) bool { return id.HidesAnyGroup() }
+func (s sids) unsure(id *identity.Identity) bool {
+	return id.HidesAnyGroup() || slices.ContainsFunc(s.names, func(n name) bool { return n.isUntold(id) })
+}
 
 func (s sids) match(id *identity.Identity, _ Scope) (string, bool) {
 	for i := range s.names {

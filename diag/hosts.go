@@ -1,0 +1,117 @@
+package diag
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
+)
+
+// asksNamed reports whether a windows_auth asks a directory of an ldap block.
+func asksNamed(name string) func(*caddyntlm.Handler) bool {
+	return func(h *caddyntlm.Handler) bool {
+		return slices.ContainsFunc(h.Directories, func(other string) bool { return strings.EqualFold(other, name) })
+	}
+}
+
+// asksOwn reports whether a windows_auth asks a directory that it describes itself.
+func asksOwn(d *caddyldap.Directory) func(*caddyntlm.Handler) bool {
+	raw, err := json.Marshal(d)
+	return func(h *caddyntlm.Handler) bool {
+		own, wrong := json.Marshal(h.Directory)
+		return h.Directory != nil && err == nil && wrong == nil && string(own) == string(raw)
+	}
+}
+
+// hostsOf are the hosts of the sites in a configuration whose windows_auth asks a
+// directory, in order.
+func hostsOf(document []byte, asks func(*caddyntlm.Handler) bool) ([]string, error) {
+	var config struct {
+		Apps struct {
+			HTTP struct {
+				Servers map[string]server `json:"servers"`
+			} `json:"http"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(document, &config); err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, name := range slices.Sorted(maps.Keys(config.Apps.HTTP.Servers)) {
+		more, err := hostsAbove(config.Apps.HTTP.Servers[name].Routes, nil, asks)
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, more...)
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts), nil
+}
+
+// hostsAbove are the hosts by which requests come to a windows_auth in routes;
+// outer are those of the route around them.
+func hostsAbove(routes caddyhttp.RouteList, outer []string, asks func(*caddyntlm.Handler) bool) ([]string, error) {
+	var hosts []string
+	for i := range routes {
+		here, err := matchedHosts(routes[i].MatcherSetsRaw)
+		if err != nil {
+			return nil, err
+		}
+		if len(here) == 0 {
+			here = outer
+		}
+		for _, raw := range routes[i].HandlersRaw {
+			more, err := hostsOfHandler(raw, here, asks)
+			if err != nil {
+				return nil, err
+			}
+			hosts = append(hosts, more...)
+		}
+	}
+	return hosts, nil
+}
+
+func hostsOfHandler(raw json.RawMessage, here []string, asks func(*caddyntlm.Handler) bool) ([]string, error) {
+	var h struct {
+		Handler string              `json:"handler"`
+		Routes  caddyhttp.RouteList `json:"routes"`
+	}
+	if err := json.Unmarshal(raw, &h); err != nil {
+		return nil, err
+	}
+	if h.Handler != handlerDoor {
+		return hostsAbove(h.Routes, here, asks)
+	}
+	var door caddyntlm.Handler
+	if err := json.Unmarshal(raw, &door); err != nil {
+		return nil, fmt.Errorf("windows_auth: %w", err)
+	}
+	if !asks(&door) {
+		return nil, nil
+	}
+	return here, nil
+}
+
+func matchedHosts(sets caddyhttp.RawMatcherSets) ([]string, error) {
+	var hosts []string
+	for _, set := range sets {
+		raw, ok := set["host"]
+		if !ok {
+			continue
+		}
+		var some []string
+		if err := json.Unmarshal(raw, &some); err != nil {
+			return nil, err
+		}
+		for _, host := range some {
+			hosts = append(hosts, strings.ToLower(host))
+		}
+	}
+	return hosts, nil
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+// configVariable names the Caddyfile that this program serves instead of measuring:
+// a server whose processor time is counted is a process of its own.
+const configVariable = "BENCH_CADDYFILE"
+
+func TestMain(m *testing.M) {
+	file := os.Getenv(configVariable)
+	if file == "" {
+		os.Exit(m.Run())
+	}
+	if err := serve(file); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// serve ends when whoever started it closes its input.
+func serve(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, nil)
+	if err == nil {
+		err = caddy.Load(config, true)
+	}
+	if err != nil {
+		return err
+	}
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	return caddy.Stop()
+}
+
+// startCaddy serves a Caddyfile in another process, until the benchmark ends, and
+// gives its process id.
+func startCaddy(b *testing.B, caddyfile, address string) int {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "Caddyfile")
+	if err := os.WriteFile(file, []byte(caddyfile), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	server := exec.Command(os.Args[0])
+	server.Env = append(os.Environ(), configVariable+"="+file)
+	input, err := server.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return startServer(b, server, address, func() { _ = input.Close() })
+}
+
+// startServer runs a server until the benchmark ends. It is there when it takes
+// connections at the address.
+func startServer(b *testing.B, server *exec.Cmd, address string, stop func()) int {
+	b.Helper()
+	var output bytes.Buffer
+	server.Stdout, server.Stderr = &output, &output
+	if err := server.Start(); err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }()
+	b.Cleanup(func() {
+		stop()
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			_ = server.Process.Kill()
+			<-ended
+		}
+	})
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if nc, err := net.Dial("tcp", address); err == nil {
+			_ = nc.Close()
+			return server.Process.Pid
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			b.Fatalf("%s ended: %v\n%s", server.Path, err, output.String())
+		default:
+		}
+		if time.Since(began) > 20*time.Second {
+			b.Fatalf("%s does not answer at %s within 20 s", server.Path, address)
+		}
+	}
+}
+
+// cpuOf is what a process and its children have used, proc_pid_stat(5): user and
+// system time, and that of children that have ended. Its unit is a hundredth of a
+// second on every Linux.
+func cpuOf(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(files) == 0 {
+		b.Fatalf("no processes in /proc: %v", err)
+	}
+	ticks := 0
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		_, after, found := strings.Cut(string(raw), ") ") // the name may hold anything
+		fields := strings.Fields(after)                   // from the third of the manual on
+		if !found || len(fields) < 15 || file != fmt.Sprintf("/proc/%d/stat", pid) && fields[1] != strconv.Itoa(pid) {
+			continue
+		}
+		for _, field := range fields[11:15] {
+			n, err := strconv.Atoi(field)
+			if err != nil {
+				b.Fatalf("%s: %v", file, err)
+			}
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * (time.Second / 100)
+}
