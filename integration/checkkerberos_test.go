@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -16,9 +15,6 @@ import (
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
 // samba runs samba-tool beside the first controller.
@@ -136,7 +132,7 @@ func TestCheckConfigKerberos(t *testing.T) {
 		"a keytab without AES":   {config("keytab " + without(t, web, 8, 7, 5, 4, 2, 1)), 1, "FAULT    spn      HTTP/web.example.test is on svc-web: tickets will be of aes256-cts-hmac-sha1-96, and the keytab has no key of that with version 1"},
 		"a keytab with AES128":   {config("keytab " + without(t, web, 7, 4, 1)), 1, "tickets will be of aes256-cts-hmac-sha1-96, and the keytab has no key"},
 		"everybody's file":       {config("keytab "+copied(t, web, 0o644), "localhost"), 0, "note     keytab   |can be read by everybody on this machine (mode 0644)|hint: chmod o= "},
-		"no keytab":              {config("keytab /nowhere/http.keytab"), 1, "FAULT    config|keytab /nowhere/http.keytab is not there: |no such file|hint: Caddy will not start with this: mend the path, or write the file: ktpass"},
+		"no keytab":              {config("keytab /nowhere/http.keytab"), 1, "FAULT    config|keytab /nowhere/http.keytab is not there: |no such file|hint: Caddy will not start with this: mend the path, or write /nowhere/http.keytab: ktpass"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out := doctor(t, "", "check-config", c.config)
@@ -193,8 +189,11 @@ func TestCheckSiteKerberos(t *testing.T) {
 	modify(t, machine, "add: msDS-SupportedEncryptionTypes\nmsDS-SupportedEncryptionTypes: 24")
 	t.Cleanup(func() { modify(t, machine, "delete: msDS-SupportedEncryptionTypes") })
 	denying, ntlm := fmt.Sprintf("http://localhost:%d", freePort(t)), fmt.Sprintf("http://localhost:%d", freePort(t))
+	loose := fmt.Sprintf("https://localhost:%d", freePort(t))
+	cert, key := certificate(t, t.TempDir())
 	s := start(t, siteConfig{LDAP: kerberosWords(), Body: whoami, Extra: denying + " {\n\tbind 127.0.0.1\n\twindows_auth EXAMPLE {\n\t\trequire user bob\n\t}\n\trespond ok\n}\n" +
-		ntlm + " {\n\tbind 127.0.0.1\n\twindows_auth EXAMPLE {\n\t\tschemes ntlm\n\t}\n\trespond ok\n}\n"})
+		ntlm + " {\n\tbind 127.0.0.1\n\twindows_auth EXAMPLE {\n\t\tschemes ntlm\n\t}\n\trespond ok\n}\n" +
+		loose + " {\n\tbind 127.0.0.1\n\ttls " + cert + " " + key + "\n\twindows_auth EXAMPLE {\n\t\textended_protection off\n\t}\n\trespond ok\n}\n"})
 	local := strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1)
 	alice := ticketsOf(t, "alice", "")
 	kept := ticketsOf(t, "alice", "")
@@ -203,36 +202,35 @@ func TestCheckSiteKerberos(t *testing.T) {
 		t.Fatal("kvno gets no ticket")
 	}
 	bare := append(os.Environ(), "KRB5_CONFIG=/nowhere", "KRB5CCNAME=FILE:/nowhere")
-	comparing := comparingSite(t)
 	impostor, late := fakeSite(t, 200, 0), fakeSite(t, 401, 10*time.Minute+30*time.Second)
 	byPassword := "-u alice@example.test -p " + lab.Account("alice").Password
 	for name, c := range map[string]struct {
 		env []string
 		verdict
 	}{
-		"by the cache":       {alice, verdict{local, "", 0, "ticket for HTTP/localhost@EXAMPLE.TEST of alice@EXAMPLE.TEST, new from the KDC|aes256-cts-hmac-sha1-96, under the service's key version 1; session key aes256|leg 2, Negotiate with the ticket: 200 OK|the site has proven itself"}},
-		"a ticket there":     {kept, verdict{"-v " + local, "", 0, "from the cache|200 OK|the site has proven itself|" + strings.TrimSpace(who(t, "alice", "negotiate", "keytab"))}},
-		"HTTPS":              {alice, verdict{"-k " + s.HTTPS + "/", "", 0, "sent with the channel binding of the site's certificate|200 OK|the site has proven itself|leg 3, bound to another connection: 200 OK|the site does not compare channel bindings"}},
-		"a site that binds":  {alice, verdict{"-k " + comparing, "", 0, "leg 2, Negotiate with the ticket: 200 OK|the site has proven itself|leg 3, bound to another connection: 401 Unauthorized|the site compares channel bindings (extended protection)"}},
-		"no such host":       {alice, verdict{"http://nobody.invalid/", "", 2, "asking nobody.invalid|hint: does the name resolve"}},
-		"by password":        {bare, verdict{byPassword + " --kdc " + domain.Addr(1) + " " + local, "", 0, "new from the KDC|200 OK"}},
-		"another name of it": {alice, verdict{"--spn HTTP/web.example.test " + local, "", 0, "200 OK|the site has proven itself"}},
-		"denied":             {alice, verdict{denying, "", 1, "403 Forbidden|no rule lets this user in"}},
-		"wrong password":     {alice, verdict{"-u alice@EXAMPLE.TEST -p wrong " + local, "", 1, "the site offers it and there is no ticket|KDC_ERR_PREAUTH_FAILED|hint: wrong name or password"}},
-		"no such user":       {alice, verdict{"-u nobody -p x " + local, "", 1, "KDC_ERR_C_PRINCIPAL_UNKNOWN|hint: wrong name or password"}},
-		"no tickets":         {append(slices.Clone(alice), "KRB5CCNAME=FILE:/nowhere"), verdict{local, "", 2, "the site offers it and there is no ticket|no such file|hint: kinit alice@EXAMPLE.COM"}},
-		"no cache of files":  {append(slices.Clone(alice), "KRB5CCNAME=KEYRING:x"), verdict{local, "", 2, "this reads caches in files alone|hint: kinit -c FILE:"}},
-		"no SPN":             {alice, verdict{"--spn HTTP/nobody.example.test " + local, "", 1, "the domain gives no ticket for HTTP/nobody.example.test|hint: no account has this name, or two have: setspn -Q"}},
-		"another's key":      {alice, verdict{"--spn HTTP/web01.example.test " + local, "", 1, "leg 2, Negotiate with the ticket: 401|the ticket was refused|version 1 of the key of the account that has HTTP/web01.example.test (klist -ekt there, setspn -Q HTTP/web01.example.test)"}},
-		"another version":    {alice, verdict{"--spn HTTP/other.example.test " + local, "", 2, "leg 2, Negotiate with the ticket: 503|the site cannot decide about the ticket|lacks version 2 of the key"}},
-		"RC4":                {alice, verdict{"--spn HTTP/rc4.example.test " + local, "", 1, "rc4-hmac, under the service's key|the ticket was refused, which is of RC4|hint: give the service's account AES"}},
-		"an address":         {alice, verdict{s.HTTP, "", 2, "there are no tickets for an address|hint: write the host name"}},
-		"not offered":        {alice, verdict{ntlm, "", 2, "the site does not offer Negotiate|hint: it does so where its directory has verify keytab"}},
-		"no KDC":             {bare, verdict{byPassword + " --kdc 127.0.0.1:1 " + local, "", 2, "no KDC answers|hint: is port 88"}},
-		"no realm":           {bare, verdict{"-u alice -p x --kdc 127.0.0.1:1 " + local, "", 2, "of which realm is alice?"}},
-		"two ways":           {alice, verdict{"--kdc x --krb5-conf y " + local, "", 2, "contradict each other"}},
-		"an impostor":        {alice, verdict{impostor, "", 1, "200 OK|the site has not proven itself"}},
-		"a wrong clock":      {alice, verdict{late, "", 1, "the site's clock is 10m|hint: Kerberos bears five minutes"}},
+		"by the cache":              {alice, verdict{local, "", 0, "ticket for HTTP/localhost@EXAMPLE.TEST of alice@EXAMPLE.TEST, new from the KDC|aes256-cts-hmac-sha1-96, under the service's key version 1; session key aes256|leg 2, Negotiate with the ticket: 200 OK|the site has proven itself"}},
+		"a ticket there":            {kept, verdict{"-v " + local, "", 0, "from the cache|200 OK|the site has proven itself|" + strings.TrimSpace(who(t, "alice", "negotiate", "keytab"))}},
+		"HTTPS":                     {alice, verdict{"-k " + s.HTTPS + "/", "", 0, "sent with the channel binding of the site's certificate|200 OK|the site has proven itself|leg 3, bound to another connection: 401 Unauthorized|the site compares channel bindings (extended protection)"}},
+		"a site that does not bind": {alice, verdict{"-k " + loose + "/", "", 0, "leg 2, Negotiate with the ticket: 200 OK|the site has proven itself|leg 3, bound to another connection: 200 OK|the site does not compare channel bindings"}},
+		"no such host":              {alice, verdict{"http://nobody.invalid/", "", 2, "asking nobody.invalid|hint: does the name resolve"}},
+		"by password":               {bare, verdict{byPassword + " --kdc " + domain.Addr(1) + " " + local, "", 0, "new from the KDC|200 OK"}},
+		"another name of it":        {alice, verdict{"--spn HTTP/web.example.test " + local, "", 0, "200 OK|the site has proven itself"}},
+		"denied":                    {alice, verdict{denying, "", 1, "403 Forbidden|no rule lets this user in"}},
+		"wrong password":            {alice, verdict{"-u alice@EXAMPLE.TEST -p wrong " + local, "", 1, "the site offers it and there is no ticket|KDC_ERR_PREAUTH_FAILED|hint: wrong name or password"}},
+		"no such user":              {alice, verdict{"-u nobody -p x " + local, "", 1, "KDC_ERR_C_PRINCIPAL_UNKNOWN|hint: wrong name or password"}},
+		"no tickets":                {append(slices.Clone(alice), "KRB5CCNAME=FILE:/nowhere"), verdict{local, "", 2, "the site offers it and there is no ticket|no such file|hint: kinit alice@EXAMPLE.COM"}},
+		"no cache of files":         {append(slices.Clone(alice), "KRB5CCNAME=KEYRING:x"), verdict{local, "", 2, "this reads caches in files alone|hint: kinit -c FILE:"}},
+		"no SPN":                    {alice, verdict{"--spn HTTP/nobody.example.test " + local, "", 1, "the domain gives no ticket for HTTP/nobody.example.test|hint: no account has this name, or two have: setspn -Q"}},
+		"another's key":             {alice, verdict{"--spn HTTP/web01.example.test " + local, "", 1, "leg 2, Negotiate with the ticket: 401|the ticket was refused|version 1 of the key of the account that has HTTP/web01.example.test (klist -ekt there, setspn -Q HTTP/web01.example.test)"}},
+		"another version":           {alice, verdict{"--spn HTTP/other.example.test " + local, "", 2, "leg 2, Negotiate with the ticket: 503|the site cannot decide about the ticket|lacks version 2 of the key"}},
+		"RC4":                       {alice, verdict{"--spn HTTP/rc4.example.test " + local, "", 1, "rc4-hmac, under the service's key|the ticket was refused, which is of RC4|hint: give the service's account AES"}},
+		"an address":                {alice, verdict{s.HTTP, "", 2, "there are no tickets for an address|hint: write the host name"}},
+		"not offered":               {alice, verdict{ntlm, "", 2, "the site does not offer Negotiate|hint: it does so where its directory has verify keytab"}},
+		"no KDC":                    {bare, verdict{byPassword + " --kdc 127.0.0.1:1 " + local, "", 2, "no KDC answers|hint: is port 88"}},
+		"no realm":                  {bare, verdict{"-u alice -p x --kdc 127.0.0.1:1 " + local, "", 2, "of which realm is alice?"}},
+		"two ways":                  {alice, verdict{"--kdc x --krb5-conf y " + local, "", 2, "contradict each other"}},
+		"an impostor":               {alice, verdict{impostor, "", 1, "200 OK|the site has not proven itself"}},
+		"a wrong clock":             {alice, verdict{late, "", 1, "the site's clock is 10m|hint: Kerberos bears five minutes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out := doctorWith(t, c.env, append([]string{"check-site", "--kerberos"}, strings.Fields(c.args)...)...)
@@ -263,46 +261,6 @@ func fakeSite(t *testing.T, status int, ahead time.Duration) string {
 		w.WriteHeader(status)
 	}))
 	t.Cleanup(server.Close)
-	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1) + "/"
-}
-
-// comparingSite is one with Extended Protection: it takes the domain's tickets, and
-// those alone that are bound to its own certificate.
-func comparingSite(t *testing.T) string {
-	t.Helper()
-	table, err := krb.ReadKeytab(domain.HTTPKeytab())
-	if err != nil {
-		t.Fatal(err)
-	}
-	acceptor := &krb.Acceptor{Keytab: table, Replays: krb.NewReplays(), Now: time.Now}
-	var own [16]byte
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(r.Header.Get("Authorization"), "Negotiate "))
-		if err != nil || len(token) == 0 {
-			w.Header().Set("WWW-Authenticate", "Negotiate")
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		opening, err := spnego.ParseInit(token)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		ticket, context, err := acceptor.Accept(opening.MechToken)
-		if err != nil || ticket.Binding == nil || *ticket.Binding != own {
-			w.Header().Set("WWW-Authenticate", "Negotiate")
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		reply, err := (&spnego.NegTokenResp{NegState: spnego.AcceptCompleted, ResponseToken: context.Reply()}).Marshal()
-		if err != nil {
-			t.Error(err)
-		}
-		w.Header().Set("WWW-Authenticate", "Negotiate "+base64.StdEncoding.EncodeToString(reply))
-	}))
-	t.Cleanup(server.Close)
-	sum := sha256.Sum256(server.Certificate().Raw) // its signature is of SHA-256, RFC 5929 4.1
-	own = ntlm.ChannelBindings(append([]byte("tls-server-end-point:"), sum[:]...))
 	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1) + "/"
 }
 

@@ -50,7 +50,7 @@ func TestDecode(t *testing.T) {
 		"by another's keytab":   {"--keytab " + domain.RC4Keytab() + " " + token, "", 1, open + "|no key in " + domain.RC4Keytab() + " opens it: not a ticket of ours: no key of aes256-cts-hmac-sha1-96 opens it; it has svc-rc4@EXAMPLE.TEST version 1|hint: is it the keytab of the account that has HTTP/localhost"},
 		"curl's Type 3":         {sent(os.Environ(), "--ntlm", "-u", `EXAMPLE\alice:`+password, s.HTTP+"/"), "", 0, "NTLM AUTHENTICATE_MESSAGE (Type 3)|user       alice|domain     EXAMPLE|response   NTLMv2"},
 		"curl's Basic":          {sent(os.Environ(), "--basic", "-u", `EXAMPLE\alice:`+password, s.HTTPS+"/"), "", 0, `name       EXAMPLE\alice|not shown`},
-		"no such keytab":        {"--keytab /nowhere/http.keytab " + token, "", 2, "keytab /nowhere/http.keytab is not there: |no such file|hint: mend the path, or write the file"},
+		"no such keytab":        {"--keytab /nowhere/http.keytab " + token, "", 2, "keytab /nowhere/http.keytab is not there: |no such file|hint: mend the path, or write /nowhere"},
 		"nothing to do with it": {"hello", "", 2, "hint: "},
 	} {
 		t.Run(name, func(t *testing.T) {
