@@ -17,7 +17,7 @@ var ErrNoEndpoint = errors.New("the endpoint mapper knows no TCP port of the int
 
 var endpointMapper = NewSyntax("e1af8308-5d1f-11c9-91a4-08002b14a0fa", 3, 0)
 
-// ept_map, C706 appendix O and [MS-RPCE] 2.2.1.2.5.
+// ept_map, C706 appendix O and [MS-RPCE] 2.2.1.2.
 const (
 	opnumMap      = 3
 	maxTowers     = 4
