@@ -121,7 +121,7 @@ func TCP(host string, dial func(ctx context.Context, network, address string) (n
 		}
 		nc, err = dial(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
 		if err != nil {
-			return nil, fmt.Errorf("Netlogon at port %d, which the endpoint mapper named: %w", port, err)
+			return nil, fmt.Errorf("port %d, which the endpoint mapper named for Netlogon: %w", port, err)
 		}
 		return nc, nil
 	}

@@ -33,24 +33,30 @@ const (
 
 // check refuses what is not to be sent. The error matches ErrNotV2.
 func (l *Logon) check() error {
+	_, err := l.names()
+	return err
+}
+
+// names are domain, user and workstation to be written.
+func (l *Logon) names() (texts [3]ndr.WideText, err error) {
 	if l.User == "" || len(l.NTResponse) < minNTLMv2 || len(l.NTResponse) > 0xFFFF || len(l.LMResponse) > 0xFFFF {
-		return ErrNotV2
+		return texts, ErrNotV2
 	}
-	return nil
+	for i, name := range []string{l.Domain, l.User, l.Workstation} {
+		text, ok := ndr.NewWideText(name)
+		if !ok {
+			return texts, fmt.Errorf("%w: a name of %d bytes", ErrNotV2, len(name))
+		}
+		texts[i] = text
+	}
+	return texts, nil
 }
 
 // encodeLogon writes NetrLogonSamLogonEx, [MS-NRPC] 3.5.4.5.1.
 func encodeLogon(c *Config, l *Logon, level uint16) (*ndr.Writer, error) {
-	if err := l.check(); err != nil {
+	texts, err := l.names()
+	if err != nil {
 		return nil, err
-	}
-	var texts [3]ndr.WideText
-	for i, name := range []string{l.Domain, l.User, l.Workstation} {
-		text, ok := ndr.NewWideText(name)
-		if !ok {
-			return nil, fmt.Errorf("%w: a name of %d bytes", ErrNotV2, len(name))
-		}
-		texts[i] = text
 	}
 	w := new(ndr.Writer)
 	for _, name := range []string{c.server(), c.Computer} {
