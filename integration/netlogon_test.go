@@ -352,14 +352,34 @@ func TestNetlogonMachine(t *testing.T) {
 	}
 }
 
-// TestNetlogonManyGroups: 300 groups come whole, in several fragments.
+// TestNetlogonManyGroups: hundreds and thousands of groups come whole, the latter in
+// several fragments.
 func TestNetlogonManyGroups(t *testing.T) {
-	v, err := channels(t, machine(2), 1).LogOn(t.Context(), byGoNTLMSSP(t, `EXAMPLE\many`, "Secr3t-many").logon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := len(v.Groups()); got < 301 {
-		t.Errorf("got %d groups, want bulk-001 to bulk-300 and Domain Users", got)
+	do(t, "making a heap of groups", func() error { return domain.Heap(1) })
+	for _, c := range []struct {
+		sam          string
+		n, atLeast   int
+		first, group string
+	}{
+		{"many", 2, 301, "bulk-001", "bulk-300"},
+		{"heavy", 1, 2062, "heap-0001", "chain-60"},
+	} {
+		v, err := channels(t, machine(c.n), 1).LogOn(t.Context(), byGoNTLMSSP(t, `EXAMPLE\`+c.sam, "Secr3t-"+c.sam).logon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(v.Groups()); got < c.atLeast {
+			t.Errorf("%s: got %d groups, want %d", c.sam, got, c.atLeast)
+		}
+		for _, group := range []string{c.first, c.group} {
+			sid, err := domain.SID(group)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(v.Groups(), func(s identity.SID) bool { return s.String() == sid }) {
+				t.Errorf("%s is not in %s", c.sam, group)
+			}
+		}
 	}
 }
 

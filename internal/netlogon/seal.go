@@ -89,14 +89,14 @@ func (s *sealer) Seal(plain []byte) (sealed, signature []byte, err error) {
 	return plain, signature, nil
 }
 
-// Unseal decrypts in place and checks, [MS-NRPC] 3.3.4.2.2. The error matches
-// ErrSignature or ErrSequence.
+// Unseal decrypts in place and checks, [MS-NRPC] 3.3.4.2.2. What fills a signature
+// up at its end may be missing. The error matches ErrSignature or ErrSequence.
 func (s *sealer) Unseal(sealed, signature []byte) ([]byte, error) {
 	want, err := s.next(false)
 	if err != nil {
 		return nil, err
 	}
-	if len(signature) != signatureLen || string(signature[:6]) != string(signatureHead[:6]) {
+	if len(signature) < signatureEnd || len(signature) > signatureLen || string(signature[:6]) != string(signatureHead[:6]) {
 		return nil, fmt.Errorf("%w: it is not one of AES and SHA-256", ErrSignature)
 	}
 	checksum := signature[checksumAt:confounderAt]
