@@ -253,7 +253,12 @@ func TestBindRefused(t *testing.T) {
 
 // TestSecurityStays: a second interface brings no second provider.
 func TestSecurityStays(t *testing.T) {
-	c := serve(t, welcome)
+	c := serve(t, func(r request) []byte {
+		if r.kind == kindAlter {
+			return fragment(kindAlterAnswer, whole, r.call, ack(0, 0, 0, NDR))
+		}
+		return welcome(r)
+	})
 	bind(t, c, new(mask))
 	if _, err := c.Bind(context.Background(), testInterface, new(mask)); !errors.Is(err, ErrProtocol) {
 		t.Errorf("got %v, want %v", err, ErrProtocol)
@@ -285,8 +290,9 @@ func TestContext(t *testing.T) {
 		b := bind(t, serve(t, silent), nil)
 		ctx, cancel := context.WithCancelCause(context.Background())
 		time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
-		if _, err := b.Call(ctx, 1, nil); !errors.Is(err, cause) {
-			t.Errorf("got %v, want %v", err, cause)
+		began := time.Now()
+		if _, err := b.Call(ctx, 1, nil); !errors.Is(err, cause) || time.Since(began) > callTime/2 {
+			t.Errorf("got %v after %v, want %v at once", err, time.Since(began), cause)
 		}
 	})
 	t.Run("waiting", func(t *testing.T) {

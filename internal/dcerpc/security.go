@@ -47,9 +47,6 @@ func (p *pdu) cutTrailer(authLen int) error {
 	t := p.body[at:]
 	p.auth = &authTrailer{security: t[0], level: t[1], padding: t[2], contextID: binary.LittleEndian.Uint32(t[4:]), value: t[trailerLen:]}
 	p.body = p.body[:at]
-	if int(p.auth.padding) > len(p.body) {
-		return protocol("%d bytes of padding in %d", p.auth.padding, len(p.body))
-	}
 	return nil
 }
 
@@ -76,14 +73,11 @@ func checkTrailer(p *pdu, s Security) error {
 	return nil
 }
 
-// open gives what a fragment carries behind a head that is not sealed, and
-// decrypts it where there is a provider.
+// open gives what a fragment carries behind a head that is not sealed, which is
+// there, and decrypts it where there is a provider.
 func open(p *pdu, head int, s Security) ([]byte, error) {
 	if err := checkTrailer(p, s); err != nil {
 		return nil, err
-	}
-	if len(p.body) < head {
-		return nil, protocol("an answer of %d bytes", len(p.body))
 	}
 	if s == nil {
 		return p.body[head:], nil

@@ -92,14 +92,13 @@ func encodeLogon(c *Config, l *Logon, level uint16) (*ndr.Writer, error) {
 }
 
 // decodeLogon reads the answer: what it says of whom, and the verdict, which alone
-// says whether it counts.
+// says whether it counts. Whether it is anybody is for check.
 func decodeLogon(r *ndr.Reader, level uint16) (*Validation, error) {
 	if got := r.Uint16(); r.Err() == nil && got != level {
 		r.Fail("level %d, and %d was asked for", got, level)
 	}
 	v := new(Validation)
-	present := r.Pointer()
-	if present {
+	if r.Pointer() {
 		v.read(r, level)
 	}
 	authoritative := r.Uint8() != 0
@@ -109,11 +108,8 @@ func decodeLogon(r *ndr.Reader, level uint16) (*Validation, error) {
 	if errors.As(err, &status) {
 		status.Authoritative = authoritative
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !present:
-		return nil, ErrNobody
 	}
 	return v, nil
 }

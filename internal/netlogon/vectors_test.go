@@ -91,6 +91,40 @@ func TestSeal(t *testing.T) {
 	}
 }
 
+// TestUnsealHead: a signature of other algorithms is refused though it is made with
+// the right key.
+func TestUnsealHead(t *testing.T) {
+	key := ntlm.Key(unhex(sambaKey))
+	for name, c := range map[string]struct {
+		at    int
+		value byte
+		want  error
+	}{
+		"as it should be": {0, 0x13, nil},
+		"flags":           {6, 1, nil},
+		"HMAC-MD5":        {0, 0x77, ErrSignature},
+		"second byte":     {1, 1, ErrSignature},
+		"RC4":             {2, 0x7A, ErrSignature},
+		"not encrypted":   {3, 0xFF, ErrSignature},
+		"pad":             {4, 0, ErrSignature},
+	} {
+		s, number := newSealer(key, nil), make([]byte, 8)
+		signature, plain := make([]byte, signatureLen), []byte("an answer")
+		copy(signature, signatureHead[:])
+		signature[c.at] = c.value
+		copy(signature[confounderAt:], "confound")
+		copy(signature[checksumAt:], s.checksum(signature[:8], signature[confounderAt:signatureEnd], plain))
+		data := newStream(s.sealing, number)
+		data.encrypt(signature[confounderAt:signatureEnd])
+		data.encrypt(plain)
+		newStream(key, signature[checksumAt:confounderAt]).encrypt(number)
+		copy(signature[sequenceAt:], number)
+		if got, err := s.Unseal(plain, signature); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || err == nil && string(got) != "an answer" {
+			t.Errorf("%s: got %q, %v, want %v", name, got, err, c.want)
+		}
+	}
+}
+
 // TestToken: [MS-NRPC] 3.3.4.1.1 shows one with more names; the two that we send
 // stand first in it, as here.
 func TestToken(t *testing.T) {
