@@ -22,6 +22,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/faultproxy"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
@@ -460,6 +461,83 @@ func TestNetlogonRestart(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("after the restart: %v", err)
 		}
+	}
+}
+
+// TestNetlogonFrozen: a controller that hangs costs what the caller allows, and
+// serves again when it goes on.
+func TestNetlogonFrozen(t *testing.T) {
+	c := channels(t, machine(2), 1)
+	logOn := func(allowed time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), allowed)
+		defer cancel()
+		_, err := c.LogOn(ctx, byGoNTLMSSP(t, `EXAMPLE\bob`, "Secr3t-bob").logon)
+		return err
+	}
+	if err := logOn(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	do(t, "freezing dc2", func() error { return domain.Freeze(2) })
+	for range 2 { // on the open channel, and on a new one
+		began := time.Now()
+		if err := logOn(300 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
+			t.Errorf("frozen: got %v after %v, want %v", err, time.Since(began), context.DeadlineExceeded)
+		}
+	}
+	do(t, "thawing dc2", func() error { return domain.Thaw(2) })
+	if err := logOn(10 * time.Second); err != nil {
+		t.Errorf("thawed: %v", err)
+	}
+}
+
+// TestNetlogonFaults: whatever a network does to the answers of a real controller,
+// on the open channel and while one is opened, nobody gets in by it, and afterwards
+// all is well.
+func TestNetlogonFaults(t *testing.T) {
+	config := machine(1)
+	proxies := make(map[string]*faultproxy.Proxy)
+	var mu sync.Mutex
+	how := faultproxy.None
+	set := func(fault faultproxy.Fault) {
+		mu.Lock()
+		defer mu.Unlock()
+		how = fault
+		for _, proxy := range proxies {
+			proxy.Set(fault)
+		}
+	}
+	config.Connect = netlogon.TCP(domain.Addr(1), func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		proxy := proxies[address]
+		if proxy == nil {
+			proxy = faultproxy.New(t, address)
+			proxy.Set(how)
+			proxies[address] = proxy
+		}
+		mu.Unlock()
+		return new(net.Dialer).DialContext(ctx, network, proxy.Addr())
+	})
+	c := channels(t, config, 1)
+	for _, fault := range faultproxy.Faults() {
+		t.Run(string(fault), func(t *testing.T) {
+			for _, bad := range []bool{false, true, true, false} {
+				allowed := 10 * time.Second
+				if set(faultproxy.None); bad {
+					set(fault)
+					allowed = 500 * time.Millisecond
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), allowed)
+				v, err := c.LogOn(ctx, byGoNTLMSSP(t, `EXAMPLE\alice`, "Secr3t-alice").logon)
+				cancel()
+				if (err != nil) != bad || (v == nil) != bad {
+					t.Errorf("broken %v: got %v, %v", bad, v, err)
+				}
+				var status *netlogon.StatusError
+				if errors.As(err, &status) {
+					t.Errorf("got the verdict %v, and none came", err)
+				}
+			}
+		})
 	}
 }
 
