@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -85,26 +86,27 @@ func TestClientReopens(t *testing.T) {
 // TestClientTellsTheChannelsFault: a channel that cannot be opened is no verdict on
 // the user.
 func TestClientTellsTheChannelsFault(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"wrong password": func(c *Config) { c.Secret = func() ([]byte, error) { return []byte("wrong"), nil } },
-		"no password":    func(c *Config) { c.Secret = func() ([]byte, error) { return nil, errors.New("no such file") } },
-		"empty password": func(c *Config) { c.Secret = func() ([]byte, error) { return nil, nil } },
-		"no controller": func(c *Config) {
-			c.Connect = func(context.Context) (dcerpc.Stream, error) { return nil, errors.New("refused") }
-		},
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   func(error) bool
+	}{
+		"wrong password": {func(c *Config) { c.Secret = func() ([]byte, error) { return []byte("wrong"), nil } }, status(StatusAccessDenied)},
+		"no password":    {func(c *Config) { c.Secret = func() ([]byte, error) { return nil, errors.New("no such file") } }, is(ErrSecret)},
+		"empty password": {func(c *Config) { c.Secret = func() ([]byte, error) { return nil, nil } }, is(ErrSecret)},
+		"no controller":  {func(c *Config) { c.Connect = func(context.Context) (dcerpc.Stream, error) { return nil, net.ErrClosed } }, is(net.ErrClosed)},
 	} {
 		config := new(controller).config(t)
-		change(&config)
-		c, err := NewClient(config, 1, 1)
+		c.change(&config)
+		client, err := NewClient(config, 1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := c.LogOn(t.Context(), someone())
+		v, err := client.LogOn(t.Context(), someone())
 		var channel *ChannelError
-		if v != nil || !errors.As(err, &channel) || !strings.Contains(err.Error(), "dc1.example.test") {
-			t.Errorf("%s: got %v, %v, want a ChannelError", name, v, err)
+		if v != nil || !errors.As(err, &channel) || !c.want(err) || !strings.Contains(err.Error(), "dc1.example.test") {
+			t.Errorf("%s: got %v, %v", name, v, err)
 		}
-		_ = c.Close()
+		_ = client.Close()
 	}
 }
 
@@ -243,6 +245,9 @@ func TestClose(t *testing.T) {
 		})
 	}
 	group.Wait()
+	if running := len(c.calls) + len(c.permits); running != 0 {
+		t.Errorf("Close does not wait for what it ends")
+	}
 	select {
 	case err := <-errs:
 		if !errors.Is(err, ErrClosed) {
@@ -251,8 +256,24 @@ func TestClose(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("Close did not end the log-in")
 	}
-	if _, err := c.LogOn(t.Context(), someone()); !errors.Is(err, ErrClosed) {
+	if err := c.begin(); !errors.Is(err, ErrClosed) {
 		t.Errorf("afterwards got %v, want %v", err, ErrClosed)
+	}
+}
+
+// TestCloseMeanwhile: a channel that comes back after Close is closed too.
+func TestCloseMeanwhile(t *testing.T) {
+	c := newClient(t, new(controller), 1, 1)
+	ch, err := c.channel(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.giveBack(ch, nil)
+	if _, err := ch.LogOn(t.Context(), someone()); err == nil || len(c.idle) != 0 {
+		t.Errorf("got %v and %d idle channels, want a closed one and none", err, len(c.idle))
 	}
 }
 
