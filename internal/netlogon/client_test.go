@@ -93,7 +93,9 @@ func TestClientTellsTheChannelsFault(t *testing.T) {
 		"wrong password": {func(c *Config) { c.Secret = func() ([]byte, error) { return []byte("wrong"), nil } }, status(StatusAccessDenied)},
 		"no password":    {func(c *Config) { c.Secret = func() ([]byte, error) { return nil, errors.New("no such file") } }, is(ErrSecret)},
 		"empty password": {func(c *Config) { c.Secret = func() ([]byte, error) { return nil, nil } }, is(ErrSecret)},
-		"no controller":  {func(c *Config) { c.Connect = func(context.Context) (dcerpc.Stream, error) { return nil, net.ErrClosed } }, is(net.ErrClosed)},
+		"no controller": {func(c *Config) {
+			c.Connect = func(context.Context) (dcerpc.Stream, error) { return nil, net.ErrClosed }
+		}, is(net.ErrClosed)},
 	} {
 		config := new(controller).config(t)
 		c.change(&config)

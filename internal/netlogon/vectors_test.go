@@ -125,6 +125,18 @@ func TestUnsealHead(t *testing.T) {
 	}
 }
 
+// TestUnsealLength: a signature that is too short or too long is none.
+func TestUnsealLength(t *testing.T) {
+	key := ntlm.Key(unhex(sambaKey))
+	plain := []byte("an answer")
+	signature := append((&peer{newSealer(key, nil)}).seal(plain), 0)
+	for _, n := range []int{0, 8, confounderAt, signatureEnd - 1, signatureLen + 1} {
+		if got, err := newSealer(key, nil).Unseal(bytes.Clone(plain), signature[:n]); !errors.Is(err, ErrSignature) {
+			t.Errorf("%d bytes: got %q, %v, want %v", n, got, err, ErrSignature)
+		}
+	}
+}
+
 // TestToken: [MS-NRPC] 3.3.4.1.1 shows one with more names; the two that we send
 // stand first in it, as here.
 func TestToken(t *testing.T) {
