@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-
-	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 )
 
 // A Client has log-ins decided over several channels to one controller. Channels
@@ -24,6 +22,9 @@ type Client struct {
 	idle    []*Channel // the one used last is at the end
 	closed  bool
 	running sync.WaitGroup // log-ins, none of which begins once closed is set
+
+	failures int   // openings that failed
+	failed   error // of the last opening; nil where it succeeded
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
@@ -67,7 +68,8 @@ func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 	if err := l.check(); err != nil {
 		return nil, err
 	}
-	if err := c.begin(); err != nil {
+	since, err := c.begin()
+	if err != nil {
 		return nil, err
 	}
 	defer c.running.Done()
@@ -85,14 +87,14 @@ func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 	}
 	defer func() { <-c.permits }()
 
-	ch, err := c.channel(ctx)
+	ch, err := c.channel(ctx, since)
 	if err != nil {
 		return nil, err
 	}
 	v, err := ch.LogOn(ctx, l)
 	if after(err) == rekey && ctx.Err() == nil {
 		_ = ch.Close()
-		if ch, err = c.open(ctx); err != nil {
+		if ch, err = c.open(ctx, since); err != nil {
 			return nil, err
 		}
 		v, err = ch.LogOn(ctx, l)
@@ -101,14 +103,15 @@ func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 	return v, err
 }
 
-func (c *Client) begin() error {
+// begin gives the number of openings that have failed up to now.
+func (c *Client) begin() (failures int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return ErrClosed
+		return 0, ErrClosed
 	}
 	c.running.Add(1)
-	return nil
+	return c.failures, nil
 }
 
 // take waits for a place.
@@ -124,7 +127,7 @@ func take(ctx context.Context, places chan struct{}) error {
 }
 
 // channel is an idle one, else a new one.
-func (c *Client) channel(ctx context.Context) (*Channel, error) {
+func (c *Client) channel(ctx context.Context, since int) (*Channel, error) {
 	c.mu.Lock()
 	n := len(c.idle)
 	if n > 0 {
@@ -134,16 +137,44 @@ func (c *Client) channel(ctx context.Context) (*Channel, error) {
 		return ch, nil
 	}
 	c.mu.Unlock()
-	return c.open(ctx)
+	return c.open(ctx, since)
 }
 
-// open opens a channel when nobody else does. The password is read anew for each,
-// and once more where the controller refuses it: it may have been changed between.
-func (c *Client) open(ctx context.Context) (*Channel, error) {
+// open opens a channel when nobody else does. An opening that failed since the
+// log-in began is its answer too: a crowd before a controller that is down does
+// not try one after another.
+func (c *Client) open(ctx context.Context, since int) (*Channel, error) {
 	if err := take(ctx, c.opening); err != nil {
 		return nil, err
 	}
 	defer func() { <-c.opening }()
+	if err := c.failedSince(since); err != nil {
+		return nil, err
+	}
+	ch, err := c.prove(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, err // which says nothing about the controller
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed = err; err != nil {
+		c.failures++
+	}
+	return ch, err
+}
+
+func (c *Client) failedSince(since int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failures == since {
+		return nil
+	}
+	return c.failed
+}
+
+// prove opens a channel with the password as it is now, read once more where the
+// controller refuses it: it may have been changed between.
+func (c *Client) prove(ctx context.Context) (*Channel, error) {
 	hash, err := c.config.hash()
 	if err != nil {
 		return nil, &ChannelError{Server: c.config.Server, Err: err}
@@ -192,35 +223,4 @@ func (c *Client) Close() error {
 // Format hides the keys.
 func (c *Client) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "netlogon.Client of "+c.config.Server)
-}
-
-// fate is what becomes of a channel after a log-in.
-type fate int
-
-const (
-	keep  fate = iota // it serves the next
-	drop              // it is closed
-	rekey             // it is closed, and a new one may do better
-)
-
-// after says which, by the log-in's error.
-func after(err error) fate {
-	var status *StatusError
-	var fault *dcerpc.Fault
-	switch {
-	case err == nil:
-		return keep
-	case errors.As(err, &status):
-		if status.Status == StatusAccessDenied {
-			return rekey
-		}
-		return keep
-	case errors.Is(err, ErrNotV2), errors.Is(err, ErrGuest), errors.Is(err, ErrNobody), errors.Is(err, ErrLMKey), errors.Is(err, ErrNoSessionKey):
-		return keep
-	case errors.Is(err, ErrMalformed):
-		return drop
-	case errors.As(err, &fault) && (fault.Status == dcerpc.FaultOperation || fault.Status == dcerpc.FaultProcedure):
-		return drop // it does not have the call, and a new channel will not
-	}
-	return rekey
 }

@@ -223,6 +223,48 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestCrowdBeforeADeadController: an opening that fails is the answer to all who
+// waited for it, and the next log-in tries anew.
+func TestCrowdBeforeADeadController(t *testing.T) {
+	config := new(controller).config(t)
+	answer := config.Connect
+	tried, release := 0, make(chan struct{})
+	config.Connect = func(ctx context.Context) (dcerpc.Stream, error) { // one after another
+		if tried++; tried > 1 {
+			return answer(ctx)
+		}
+		<-release
+		return nil, net.ErrClosed
+	}
+	c, err := NewClient(config, 5, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	errs := make(chan error)
+	for range 5 {
+		go func() {
+			_, err := c.LogOn(t.Context(), someone())
+			errs <- err
+		}()
+	}
+	for len(c.permits) < 5 {
+		time.Sleep(time.Millisecond)
+	}
+	close(release)
+	for range 5 {
+		if err := <-errs; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v, want %v", err, net.ErrClosed)
+		}
+	}
+	if tried != 1 {
+		t.Errorf("tried %d times, want 1", tried)
+	}
+	if _, err := c.LogOn(t.Context(), someone()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // TestClose ends what is under way, waits for it, and lets nothing begin.
 func TestClose(t *testing.T) {
 	dc := &controller{script: script{stall: func(n int) bool { return n > 0 }}}
@@ -258,7 +300,7 @@ func TestClose(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("Close did not end the log-in")
 	}
-	if err := c.begin(); !errors.Is(err, ErrClosed) {
+	if _, err := c.begin(); !errors.Is(err, ErrClosed) {
 		t.Errorf("afterwards got %v, want %v", err, ErrClosed)
 	}
 }
@@ -266,7 +308,7 @@ func TestClose(t *testing.T) {
 // TestCloseMeanwhile: a channel that comes back after Close is closed too.
 func TestCloseMeanwhile(t *testing.T) {
 	c := newClient(t, new(controller), 1, 1)
-	ch, err := c.channel(t.Context())
+	ch, err := c.channel(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

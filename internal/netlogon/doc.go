@@ -6,7 +6,7 @@
 //   - provider.go, seal.go: the security provider that seals every call after it
 //   - capabilities.go: whether somebody on the way took something from the agreement
 //   - logon.go, validation.go: NetrLogonSamLogonEx, and who the answer says it is
-//   - channel.go: one channel; client.go: several, with a new one for each that breaks
+//   - channel.go: one channel; client.go: several; fate.go: which of them serve on
 //
 // What a controller answers is believed only where it came sealed, in its turn, by
 // the key that the machine's password gave. A yes that names nobody, a guest, or
