@@ -47,7 +47,7 @@ type GroupMembership struct {
 	Attributes uint32
 }
 
-// SIDAndAttributes is a group of anywhere, [MS-NRPC] 2.2.1.4.9.
+// SIDAndAttributes is a group of anywhere, [MS-NRPC] 2.2.1.4.7.
 type SIDAndAttributes struct {
 	SID        identity.SID
 	Attributes uint32
@@ -61,7 +61,7 @@ const (
 	GroupResource = 0x20000000
 )
 
-// UserFlags, [MS-PAC] 2.5 and [MS-NRPC] 2.2.1.4.10.
+// UserFlags, [MS-PAC] 2.5.
 const (
 	FlagGuest     = 0x001
 	FlagLMKey     = 0x008
