@@ -41,6 +41,8 @@ var house = map[string][]string{
 	"internal/ldapsasl": {"internal/identity"},
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
 	"internal/krb":      {},
+	"internal/dcerpc":   {"internal/ndr"},
+	"internal/netlogon": {"internal/dcerpc", "internal/identity", "internal/ndr", "internal/ntlm"},
 	// the records office
 	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac"},
 	// the door
@@ -70,6 +72,8 @@ var outside = map[string][]string{
 	"internal/spnego":     {},
 	"internal/ndr":        {},
 	"internal/pac":        {},
+	"internal/dcerpc":     {},
+	"internal/netlogon":   {},
 	"internal/faultproxy": {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},

@@ -1,5 +1,5 @@
-// Package ndr reads the Network Data Representation of DCE/RPC, C706 chapter 14,
-// as far as Windows' certificates and answers use it: little-endian, with unique
+// Package ndr reads and writes the Network Data Representation of DCE/RPC, C706
+// chapter 14, as far as Windows' certificates and calls use it: little-endian, with unique
 // pointers whose referents follow. It holds no types of anybody's: who reads says
 // what comes.
 package ndr
