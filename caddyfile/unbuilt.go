@@ -7,7 +7,7 @@ package caddyfile
 func unbuilt(in string) []string {
 	switch in {
 	case "verify":
-		return []string{"netlogon", "smb"}
+		return []string{"smb"}
 	case "windows_auth":
 		return []string{
 			"ntlm", "throttle", "session", "login", "totp",

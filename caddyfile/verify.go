@@ -12,6 +12,8 @@ import (
 const keytabUsage = "verify keytab <file>, or with a block: verify keytab <file> { … } with spn HTTP/<host>…, realms <REALM>…, allow_rc4 each on a line of its own"
 const kerberosPasswordUsage = "verify kerberos_password <keytab>, or with a block: verify kerberos_password <keytab> { … } with spn HTTP/<host>, realm <REALM>, krb5_conf <file> each on a line of its own"
 
+const netlogonUsage = "verify netlogon <account> <secret>, such as verify netlogon WEB01$ {file./run/secrets/web01}"
+
 // verifierWords are the words after verify, each a module of ldap.verifiers.
 func verifierWords() words[directory] {
 	return words[directory]{
@@ -19,6 +21,7 @@ func verifierWords() words[directory] {
 		"relay":             {usage: "verify relay", parse: verifyPlain},
 		"keytab":            {usage: keytabUsage, least: 1, most: 1, block: true, parse: verifyKeytab},
 		"kerberos_password": {usage: kerberosPasswordUsage, least: 1, most: 1, block: true, parse: verifyKerberosPassword},
+		"netlogon":          {usage: netlogonUsage, least: 2, most: 2, parse: verifyNetlogon},
 	}
 }
 
@@ -102,4 +105,13 @@ func kerberosPasswordWords() words[caddyldap.KerberosPassword] {
 		"realm":     text("realm <REALM>", func(k *caddyldap.KerberosPassword) *string { return &k.Realm }),
 		"krb5_conf": text("krb5_conf <file>", func(k *caddyldap.KerberosPassword) *string { return &k.Krb5Conf }),
 	}
+}
+
+func verifyNetlogon(d *directory, l line) error {
+	n := &caddyldap.Netlogon{Account: l.args[0].Text, Secret: l.args[1].Text}
+	if err := n.CheckStatic(); err != nil {
+		return errorAt(l.word, "%w", err)
+	}
+	d.VerifyRaw = append(d.VerifyRaw, caddyconfig.JSONModuleObject(n, "verifier", "netlogon", nil))
+	return nil
 }

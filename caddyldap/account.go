@@ -47,7 +47,12 @@ type password struct{ config *ServiceAccount }
 
 // evidence implements account.
 func (p password) evidence() (identity.Secret, error) {
-	text := p.config.Secret
+	return readSecret("service_account "+p.config.Name, p.config.Secret)
+}
+
+// readSecret is a secret as a configuration writes it, or as it stands now in the
+// file or the variable that it points to. whose begins its errors.
+func readSecret(whose, text string) (identity.Secret, error) {
 	if strings.Contains(text, "{file.") || strings.Contains(text, "{env.") {
 		source := "its secret"
 		if strings.HasPrefix(text, "{") && strings.IndexByte(text, '}') == len(text)-1 {
@@ -55,13 +60,13 @@ func (p password) evidence() (identity.Secret, error) {
 		}
 		read, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
 		if err != nil {
-			return identity.Secret{}, fmt.Errorf("service_account %s: %s cannot be read or is empty: does it exist, and may this program read it?", p.config.Name, source)
+			return identity.Secret{}, fmt.Errorf("%s: %s cannot be read or is empty: does it exist, and may this program read it?", whose, source)
 		}
 		text = strings.TrimRight(read, "\r\n")
 	}
 	secret := identity.NewSecret(text)
 	if secret.Blank() {
-		return identity.Secret{}, fmt.Errorf("service_account %s: its secret is blank", p.config.Name)
+		return identity.Secret{}, fmt.Errorf("%s: its secret is blank", whose)
 	}
 	return secret, nil
 }

@@ -106,7 +106,7 @@ func faultFields(sv *server, err error) []zap.Field {
 
 // noServer is the error while every server is aside: of the kind and with the
 // hint of the last failure.
-func noServer(err error) error {
+func noServer(err error) *identity.Error {
 	e := &identity.Error{Kind: identity.KindOf(err), Err: fmt.Errorf("no server is in service; the last failure: %w", err)}
 	if cause, ok := errors.AsType[*identity.Error](err); ok {
 		e.Hint = cause.Hint

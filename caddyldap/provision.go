@@ -93,8 +93,8 @@ func (d *Directory) setNames(name string) {
 	}
 }
 
-// setKey hashes the configuration, without the service account's secret: the
-// key must not help anybody to guess it.
+// setKey hashes the configuration, without secrets: the key must not help anybody
+// to guess one.
 func (d *Directory) setKey() error {
 	raw, err := json.Marshal(d)
 	if err != nil {
@@ -106,6 +106,12 @@ func (d *Directory) setKey() error {
 	}
 	if account, ok := shown["service_account"].(map[string]any); ok {
 		delete(account, "secret")
+	}
+	verifiers, _ := shown["verify"].([]any)
+	for _, v := range verifiers {
+		if module, ok := v.(map[string]any); ok {
+			delete(module, "secret")
+		}
 	}
 	raw, err = json.Marshal(shown)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // controller let the person in, and closes it; or the cache knows, see whois.
 func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identity.Identity, error) {
 	defer func() { _ = p.Close() }()
-	if w, ok := p.Evidence().(*ticketWitness); ok && w.directory == d {
+	if w, ok := p.Evidence().(attested); ok && w.of() == d {
 		ctx, cancel := context.WithTimeout(ctx, overall)
 		defer cancel()
 		id, err := w.resolve(ctx)

@@ -100,48 +100,11 @@ func (w *ticketWitness) resolve(ctx context.Context) (*identity.Identity, error)
 	}
 	// Not folded: there are realms in which anna and ANNA are two.
 	key := cacheKey{sid: w.sid, dn: "ticket of " + w.ticket.Client(), verifier: w.verifier, reading: d.reading.print}
-	if id := d.cache.recall(key, d.limit()); id != nil {
-		if newer := d.cache.recall(d.keyOfIdentity(id), d.limit()); newer != nil && newer.At.After(id.At) {
-			id = newer // somebody was denied meanwhile, and looked up again
-		}
-		return id, nil
-	}
-	return d.once(ctx, key, func(ctx context.Context) (*identity.Identity, error) {
-		id, err := w.look(ctx)
-		if err == nil {
-			d.cache.entries.Set(key, known{id: id})
-		}
-		return id, err
-	})
+	return d.lookUp(ctx, key, w.entry)
 }
 
-// look asks on the service account's connections.
-func (w *ticketWitness) look(ctx context.Context) (id *identity.Identity, err error) {
-	d := w.directory
-	err = d.service.do(ctx, func(c *conn, root rootDSE) error {
-		e, err := w.entry(ctx, c, root)
-		if err != nil {
-			return err
-		}
-		sid, err := sidOf(e)
-		if err != nil {
-			return err
-		}
-		if err := showsStanding(root, e); err != nil {
-			return err
-		}
-		if kind, ok := standing(e, d.now()); !ok {
-			return identity.Fail(kind, fmt.Errorf("%.512q has changed since its ticket was made", e.DN))
-		}
-		if id, err = d.identify(ctx, c, root, person{entry: e, sid: sid}, w.verifier); err != nil || !root.ad {
-			return err
-		}
-		// What every log-in is in, and an entry does not show.
-		id, err = d.carry(ctx, c, root, everybody, id)
-		return err
-	})
-	return id, err
-}
+// of implements attested.
+func (w *ticketWitness) of() *Directory { return w.directory }
 
 // certified is the identity that the certificate tells of, where nobody can look
 // names up: groups are SIDs, and rules by their names let nobody in and keep
@@ -204,11 +167,7 @@ func (w *ticketWitness) entry(ctx context.Context, c *conn, root rootDSE) (*ldap
 		if err := w.checkRealm(own); err != nil {
 			return nil, err
 		}
-		entries, err := bySIDs(ctx, c, root.base, []identity.SID{w.sid}, d.reading.account)
-		if e := entries[w.sid]; err != nil || e != nil && isAccount(e) {
-			return e, err
-		}
-		return nil, notFound()
+		return d.accountOf(ctx, c, root, w.sid)
 	}
 	if err := w.checkRealm(d.dns()); err != nil {
 		return nil, err

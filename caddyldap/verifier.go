@@ -29,6 +29,7 @@ const (
 	nameRelay            = "relay"
 	nameKeytab           = "keytab"
 	nameKerberosPassword = "kerberos_password"
+	nameNetlogon         = "netlogon"
 )
 
 // Service is what a verifier can decide.

@@ -95,7 +95,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if err := h.shareEndpoints(); err != nil {
 		return err
 	}
-	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil {
+	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil && !takesSigning(h.ntlm) {
 		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
 	}
 	if len(directories) > 1 && h.ntlm != nil {
@@ -179,10 +179,10 @@ func (h *Handler) settleSchemes() error {
 // served lists the schemes that some verifier serves well, in their order of
 // preference: what needs no password first. Negotiate with NTLM alone, by relay,
 // is not among them: its clients mostly ask for signing, which a relay over TLS
-// cannot give. Who names it gets it.
+// cannot give. Who names it gets it. By netlogon it is.
 func (h *Handler) served() []scheme {
 	var served []scheme
-	if h.ticketDirectory() != nil {
+	if h.ticketDirectory() != nil || takesSigning(h.ntlmDirectory()) {
 		served = append(served, schemeNegotiate)
 	}
 	if h.ntlmDirectory() != nil {
@@ -192,6 +192,16 @@ func (h *Handler) served() []scheme {
 		served = append(served, schemeBasic)
 	}
 	return served
+}
+
+// takesSigning reports whether a directory, which may be nil, serves NTLM to clients
+// that ask for signing.
+func takesSigning(d directory) bool {
+	if d == nil {
+		return false
+	}
+	v, ok := d.NTLMVerifier().(identity.SigningVerifier)
+	return ok && v.TakesSigning()
 }
 
 func parseScheme(word string) (scheme, error) {

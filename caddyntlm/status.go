@@ -95,6 +95,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindKeytab:           broken,
 	identity.KindUnproven:         broken,
 	identity.KindClock:            broken,
+	identity.KindSecureChannel:    broken,
 }
 
 // outcomeOf looks a kind up. A kind that the table does not know is an internal

@@ -19,9 +19,8 @@ func (h *Handler) ticketDirectory() directory {
 }
 
 // settleNegotiate finds who serves what of the offered schemes. NTLM inside
-// Negotiate is offered beside Kerberos only where the schemes are written down:
-// no verifier tells the session key of an NTLM log-in, and most clients under
-// Negotiate ask for one.
+// Negotiate is offered beside Kerberos where the schemes are written down, or the
+// verifier takes clients that ask for signing, as most do under Negotiate.
 func (h *Handler) settleNegotiate() {
 	negotiates := slices.Contains(h.offered, schemeNegotiate)
 	if negotiates {
@@ -33,7 +32,7 @@ func (h *Handler) settleNegotiate() {
 	if h.tickets != nil {
 		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.Kerberos})
 	}
-	if negotiates && h.ntlm != nil && (len(h.Schemes) > 0 || h.tickets == nil) {
+	if negotiates && h.ntlm != nil && (len(h.Schemes) > 0 || h.tickets == nil || takesSigning(h.ntlm)) {
 		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.NTLMSSP, Keyless: true})
 	}
 	if h.ntlm != nil && !slices.Contains(h.offered, schemeNTLM) && !slices.ContainsFunc(h.mechanisms, isNTLM) {

@@ -81,6 +81,7 @@ const (
 	KindKeytab           // the keytab cannot be read, or lacks the ticket's key
 	KindUnproven         // a KDC that cannot prove itself by the keytab
 	KindClock            // our clock and the KDC's differ too much
+	KindSecureChannel    // the machine account gets no secure channel to a controller
 	kindEnd
 )
 
@@ -140,6 +141,7 @@ var kindNames = [kindEnd]string{
 	KindKeytab:           "keytab",
 	KindUnproven:         "kdc_unproven",
 	KindClock:            "clock",
+	KindSecureChannel:    "secure_channel",
 }
 
 // String is the word for the log's reason field.

@@ -19,6 +19,13 @@ type NTLMVerifier interface {
 	StartNTLM(ctx context.Context, negotiate []byte, channel *Channel) (NTLMExchange, error)
 }
 
+// SigningVerifier is an NTLMVerifier that serves clients which ask for signing too,
+// as those of Windows do under Negotiate.
+type SigningVerifier interface {
+	NTLMVerifier
+	TakesSigning() bool
+}
+
 // NTLMExchange is one handshake of one client. Finish or Close ends it, and
 // whoever started it must call one of them; a second Finish is an error.
 type NTLMExchange interface {

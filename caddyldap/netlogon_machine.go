@@ -1,0 +1,178 @@
+package caddyldap
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
+)
+
+// machine is a machine account in the domain and its channels, over reloads. All
+// directories that log in by one account share it: a controller remembers one
+// negotiation of an account at a time.
+type machine struct {
+	account string
+	key     string
+	life    context.Context
+	end     context.CancelFunc
+
+	probes sync.WaitGroup
+
+	mu          sync.Mutex
+	voices      []*secretSource // of the configurations that run, the newest last
+	controllers map[string]*controller
+	sweeping    bool
+	swept       time.Time
+	last        *identity.Error // why everything is aside
+}
+
+// secretSource is where a configuration says that the password is.
+type secretSource struct{ whose, text string }
+
+func (s *secretSource) read() (identity.Secret, error) { return readSecret(s.whose, s.text) }
+
+// machines are those of all configurations.
+var machines = caddy.NewUsagePool()
+
+// enlist finds the machine of an account in a domain, or makes it. dismiss gives it
+// back.
+func enlist(account, domain string, voice *secretSource) (*machine, error) {
+	key := strings.ToUpper(domain + `\` + account)
+	made, _, err := machines.LoadOrNew(key, func() (caddy.Destructor, error) {
+		m := &machine{account: account, key: key, controllers: make(map[string]*controller)}
+		m.life, m.end = context.WithCancel(context.Background())
+		return m, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := made.(*machine)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.voices = append(m.voices, voice)
+	return m, nil
+}
+
+// dismiss ends what one configuration has with the machine.
+func (m *machine) dismiss(voice *secretSource) error {
+	m.mu.Lock()
+	m.voices = slices.DeleteFunc(m.voices, func(v *secretSource) bool { return v == voice })
+	m.mu.Unlock()
+	_, err := machines.Delete(m.key)
+	return err
+}
+
+// Destruct implements caddy.Destructor: it ends all channels and log-ins.
+func (m *machine) Destruct() error {
+	m.end()
+	m.mu.Lock()
+	all := m.controllers
+	m.controllers = nil
+	m.mu.Unlock()
+	for _, c := range all {
+		_ = c.client.Close()
+	}
+	m.probes.Wait()
+	return nil
+}
+
+// secret is the account's password as it is now, by the newest configuration.
+func (m *machine) secret() ([]byte, error) {
+	m.mu.Lock()
+	if len(m.voices) == 0 {
+		m.mu.Unlock()
+		return nil, netlogon.ErrClosed
+	}
+	voice := m.voices[len(m.voices)-1]
+	m.mu.Unlock()
+	secret, err := voice.read()
+	return []byte(secret.Reveal()), err
+}
+
+// controller is one that judges log-ins, and what became of it lately.
+type controller struct {
+	addr    string // host:port of the endpoint mapper
+	client  *netlogon.Client
+	connect connector
+
+	// Under machine.mu.
+	failures int
+	tried    time.Time // the last failure
+	until    time.Time // aside until then; zero when in service
+	probing  bool
+	refusing bool // it answers, and takes no channel: a probe would show nothing
+}
+
+// mapperPort is the endpoint mapper's, [MS-RPCE] 2.1.1.1.
+const mapperPort = "135"
+
+// controllersOf are those of a directory, in its order.
+func (m *machine) controllersOf(ctx context.Context, d *Directory) ([]*controller, error) {
+	var list []*controller
+	for _, sv := range d.servers.all() {
+		c, err := m.controller(ctx, d, sv)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*controller, error) {
+	domain := d.netBIOS()
+	key := strings.ToUpper(sv.url.Host + " " + domain)
+	m.mu.Lock()
+	known, closed := m.controllers[key], m.controllers == nil
+	m.mu.Unlock()
+	switch {
+	case closed:
+		return nil, identity.Fail(identity.KindUnavailable, netlogon.ErrClosed)
+	case known != nil:
+		return known, nil
+	}
+	c := &controller{
+		addr:    net.JoinHostPort(sv.url.Host, mapperPort),
+		connect: netlogon.TCP(sv.url.Host, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext),
+	}
+	client, err := netlogon.NewClient(netlogon.Config{
+		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: c.connect, Now: d.now,
+	}, 0, 0)
+	if err != nil {
+		return nil, explainNetlogon(c.addr, m.account, err)
+	}
+	c.client = client
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.controllers[key]; known != nil {
+		return known, client.Close() // somebody else was faster
+	}
+	if m.controllers == nil {
+		return nil, identity.Fail(identity.KindUnavailable, netlogon.ErrClosed)
+	}
+	m.controllers[key] = c
+	return c, nil
+}
+
+// nameOfController is what calls name it by: where the server line has an address,
+// what the controller calls itself, if it says so soon.
+func (d *Directory) nameOfController(ctx context.Context, sv *server) string {
+	if net.ParseIP(sv.url.Host) == nil {
+		return sv.url.Host
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstController/2)
+	defer cancel()
+	if host, err := d.hostOf(ctx, sv); err == nil {
+		return host
+	}
+	return sv.url.Host
+}
