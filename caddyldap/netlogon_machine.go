@@ -20,6 +20,7 @@ import (
 type machine struct {
 	account string
 	key     string
+	judges  func(netlogon.Config) (judge, error)
 	life    context.Context
 	end     context.CancelFunc
 
@@ -46,7 +47,7 @@ var machines = caddy.NewUsagePool()
 func enlist(account, domain string, voice *secretSource) (*machine, error) {
 	key := strings.ToUpper(domain + `\` + account)
 	made, _, err := machines.LoadOrNew(key, func() (caddy.Destructor, error) {
-		m := &machine{account: account, key: key, controllers: make(map[string]*controller)}
+		m := &machine{account: account, key: key, judges: newJudge, controllers: make(map[string]*controller)}
 		m.life, m.end = context.WithCancel(context.Background())
 		return m, nil
 	})
@@ -96,10 +97,25 @@ func (m *machine) secret() ([]byte, error) {
 	return []byte(secret.Reveal()), err
 }
 
+// judge has log-ins decided by one controller, as a netlogon.Client does.
+type judge interface {
+	LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validation, error)
+	Close() error
+}
+
+// newJudge makes one, which connects to nobody yet.
+func newJudge(config netlogon.Config) (judge, error) {
+	c, err := netlogon.NewClient(config, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
 // controller is one that judges log-ins, and what became of it lately.
 type controller struct {
 	addr    string // host:port of the endpoint mapper
-	client  *netlogon.Client
+	client  judge
 	connect connector
 
 	// Under machine.mu.
@@ -144,9 +160,9 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 		addr:    net.JoinHostPort(sv.url.Host, mapperPort),
 		connect: netlogon.TCP(sv.url.Host, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext),
 	}
-	client, err := netlogon.NewClient(netlogon.Config{
+	client, err := m.judges(netlogon.Config{
 		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: c.connect, Now: d.now,
-	}, 0, 0)
+	})
 	if err != nil {
 		return nil, explainNetlogon(c.addr, m.account, err)
 	}
