@@ -44,7 +44,7 @@ var house = map[string][]string{
 	"internal/dcerpc":   {"internal/ndr"},
 	"internal/netlogon": {"internal/dcerpc", "internal/identity", "internal/ndr", "internal/ntlm"},
 	// the records office
-	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac"},
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc"},
 	// the door
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
@@ -171,7 +171,7 @@ func TestHouseHasNoCycle(t *testing.T) {
 }
 
 // provers are the files in which a controller's answer becomes a Principal.
-var provers = []string{"caddyldap/whois.go", "caddyldap/ticket.go"}
+var provers = []string{"caddyldap/whois.go", "caddyldap/ticket.go", "caddyldap/netlogon_witness.go"}
 
 // TestOnlyVerifiersProve: a Principal comes from a verifier's own answer, so
 // identity.Prove is called where that is read and nowhere else.

@@ -192,3 +192,5 @@ func (d *Directory) nameOfController(ctx context.Context, sv *server) string {
 	}
 	return sv.url.Host
 }
+
+var _ caddy.Destructor = (*machine)(nil)
