@@ -101,7 +101,7 @@ func TestDNSFromDN(t *testing.T) {
 
 func TestServes(t *testing.T) {
 	for name, want := range map[string]Service{
-		"bind": {Password: true}, "relay": {NTLM: true}, "keytab": {Ticket: true}, "kerberos_password": {Password: true}, "netlogon": {}, "": {},
+		"bind": {Password: true}, "relay": {NTLM: true}, "keytab": {Ticket: true}, "kerberos_password": {Password: true}, "netlogon": {Password: true, NTLM: true}, "smb": {}, "": {},
 	} {
 		if got := Serves(name); got != want {
 			t.Errorf("%q: got %v, want %v", name, got, want)

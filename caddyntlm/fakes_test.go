@@ -36,6 +36,7 @@ type fakeDirectory struct {
 	as                             identity.SID      // everybody's, where set
 	details                        *identity.Details // everybody's, as rules have them asked for
 	noNTLM, noPasswords            bool
+	signs                          bool // takes clients that ask for signing
 	asked, refreshed, resolved     atomic.Int64
 	accepts                        func(identity.Name) bool
 	challenges                     uint64
@@ -94,6 +95,8 @@ func (d *fakeDirectory) NTLMVerifier() identity.NTLMVerifier {
 	}
 	return d
 }
+
+func (d *fakeDirectory) TakesSigning() bool { return d.signs }
 
 func (d *fakeDirectory) TicketVerifier() identity.TicketVerifier {
 	if d.tickets == nil {

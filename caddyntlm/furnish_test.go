@@ -16,6 +16,11 @@ func TestSettle(t *testing.T) {
 		d.noNTLM, d.noPasswords = !ntlm, !passwords
 		return d
 	}
+	signing := func(ntlm bool) *fakeDirectory {
+		d := only(ntlm, true)
+		d.signs = true
+		return d
+	}
 	tests := []struct {
 		name    string
 		handler Handler
@@ -30,6 +35,8 @@ func TestSettle(t *testing.T) {
 		{"nothing served", Handler{}, only(false, false), "", "no verifier of EXAMPLE serves any scheme"},
 		{"NTLM not served", Handler{Schemes: []string{"ntlm"}}, only(false, true), "", "no verifier of EXAMPLE serves ntlm"},
 		{"negotiate where it is named", Handler{Schemes: []string{"negotiate", "ntlm", "basic"}}, plain(), "[negotiate ntlm basic]", ""},
+		{"with signing", Handler{}, signing(true), "[negotiate ntlm basic]", ""},
+		{"with signing, NTLM not served", Handler{}, signing(false), "[basic]", ""},
 		{"negotiate alone", Handler{Schemes: []string{"negotiate"}}, only(true, false), "[negotiate]", ""},
 		{"negotiate not served", Handler{Schemes: []string{"negotiate"}}, only(false, true), "", "no verifier of EXAMPLE serves negotiate"},
 		{"unknown scheme", Handler{Schemes: []string{"kerberos"}}, plain(), "", "unknown scheme kerberos"},
