@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -32,7 +33,7 @@ type netlogonExchange struct {
 // message integrity code.
 func (n *Netlogon) begin(negotiate []byte, channel *identity.Channel) (*netlogonExchange, error) {
 	d := n.directory
-	x := &netlogonExchange{verifier: n, channel: channel, negotiate: negotiate}
+	x := &netlogonExchange{verifier: n, channel: channel, negotiate: bytes.Clone(negotiate)}
 	if _, err := rand.Read(x.nonce[:]); err != nil {
 		return nil, identity.Fail(identity.KindInternal, err)
 	}
