@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"os"
@@ -156,7 +157,14 @@ var forgeries = map[string]forgery{
 		}
 		f.PAC(t, raw)
 	}, 401, "pac", 200},
-	"C-05 a signed PAC": {func(t *testing.T, f *krbforge.Forge) { f.PAC(t, krbforge.Signed(t, f.Long, f.ClientInfo())) }, 200, "", 200},
+	"C-05 a cut PAC": {func(t *testing.T, f *krbforge.Forge) {
+		pac := krbforge.Signed(t, f.Long, f.ClientInfo())
+		f.PAC(t, pac[:len(pac)-8])
+	}, 401, "pac", 401},
+	"C-05 a PAC of 2^32-1 buffers":             {lengths(0, 0xffffffff), 401, "pac", 401},
+	"C-05 a PAC with a buffer of 2^32-1 bytes": {lengths(12, 0xffffffff), 401, "pac", 401},
+	"C-05 a PAC with a buffer beyond its end":  {lengths(16, 1<<40), 401, "pac", 401},
+	"C-05 a signed PAC":                        {func(t *testing.T, f *krbforge.Forge) { f.PAC(t, krbforge.Signed(t, f.Long, f.ClientInfo())) }, 200, "", 200},
 	"C-05 a changed PAC": {func(t *testing.T, f *krbforge.Forge) {
 		pac := krbforge.Signed(t, f.Long, f.ClientInfo(), krbforge.Buffer{Kind: 99, Data: []byte("a buffer")})
 		pac[bytes.Index(pac, []byte("a buffer"))] ^= 1
@@ -186,6 +194,20 @@ var forgeries = map[string]forgery{
 		f.Request = func(r *krb.APReq) { r.EncryptedAuthenticator.Cipher[30] ^= 1 }
 	}, 401, "bad_token", 401},
 	"no checksum": {func(_ *testing.T, f *krbforge.Forge) { f.Sent.Cksum = types.Checksum{} }, 401, "bad_token", 200},
+}
+
+// lengths writes a number into the head of a PAC after it was signed, [MS-PAC] 2.3: of
+// buffers, or of the first one's length or place.
+func lengths(at int, number uint64) func(*testing.T, *krbforge.Forge) {
+	return func(t *testing.T, f *krbforge.Forge) {
+		pac := krbforge.Signed(t, f.Long, f.ClientInfo())
+		if number > 1<<32 {
+			binary.LittleEndian.PutUint64(pac[at:], number)
+		} else {
+			binary.LittleEndian.PutUint32(pac[at:], uint32(number))
+		}
+		f.PAC(t, pac)
+	}
 }
 
 func of(etype int32) func(*testing.T, *krbforge.Forge) {
