@@ -100,6 +100,7 @@ func TestCheckConfigKerberos(t *testing.T) {
 	twice := newService(t, "svc-twice", "HTTP/twice.example.test", "24")
 	newService(t, "svc-twin", "HTTP/twin.example.test", "24")
 	secondHolder(t, "HTTP/twice.example.test", "CN=svc-twin,CN=Users,"+domain.BaseDN)
+	do(t, "replicating", domain.Replicate)
 	config := func(verify string, hosts ...string) string {
 		sites := ""
 		for _, host := range hosts {
@@ -188,6 +189,7 @@ func TestCheckSiteKerberos(t *testing.T) {
 	machine := "CN=WEB01,CN=Computers," + domain.BaseDN
 	modify(t, machine, "add: msDS-SupportedEncryptionTypes\nmsDS-SupportedEncryptionTypes: 24")
 	t.Cleanup(func() { modify(t, machine, "delete: msDS-SupportedEncryptionTypes") })
+	do(t, "replicating", domain.Replicate) // any KDC may be asked
 	denying, ntlm := fmt.Sprintf("http://localhost:%d", freePort(t)), fmt.Sprintf("http://localhost:%d", freePort(t))
 	loose := fmt.Sprintf("https://localhost:%d", freePort(t))
 	cert, key := certificate(t, t.TempDir())
