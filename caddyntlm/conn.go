@@ -24,6 +24,7 @@ type conns struct {
 	mu     sync.Mutex
 	last   uint64
 	open   map[net.Conn]*conn
+	said   atomic.Pointer[said] // by the client that logged in last
 }
 
 func newConns() *conns {
