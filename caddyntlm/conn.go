@@ -23,8 +23,8 @@ type conns struct {
 	secret [32]byte // of remembered passwords, see memory
 	mu     sync.Mutex
 	last   uint64
-	open   map[net.Conn]*conn
 	said   atomic.Pointer[said] // by the client that logged in last
+	open   map[net.Conn]*conn
 }
 
 func newConns() *conns {
