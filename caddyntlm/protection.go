@@ -79,7 +79,7 @@ func (v *visit) channel() *identity.Channel {
 		return nil
 	}
 	c := &identity.Channel{Required: h.ExtendedProtection == protectionRequire, Bindings: h.bindings, Targets: h.AcceptTarget}
-	if ownTLS(v.r) {
+	if c.TLS = ownTLS(v.r); c.TLS {
 		c.Bindings = slices.Concat(h.endpointBindings(v.r, endpointFresh), h.bindings)
 		c.Again = func() [][16]byte { return slices.Concat(h.endpointBindings(v.r, 0), h.bindings) }
 	}
