@@ -16,6 +16,7 @@ import (
 	krb "github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krbforge"
 )
@@ -224,13 +225,21 @@ func clock(off time.Duration) func(*testing.T, *krbforge.Forge) {
 	return func(_ *testing.T, f *krbforge.Forge) { f.Sent.CTime = f.Sent.CTime.Add(off) }
 }
 
+// tellsUser has Apache say in X-User whom it lets in.
+const tellsUser = "LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so\nHeader set X-User \"expr=%{REMOTE_USER}\""
+
 // TestForgedTickets: threats C-01, C-03 to C-05 and C-07 to C-10 at a running site.
 // Each lie alone is refused with its reason and no token to go on with. That the
 // request is good without it says Apache's mod_auth_gssapi, with the same keytab.
 func TestForgedTickets(t *testing.T) {
 	keytab := forgedKeytab(t)
 	s := forgedSite(t, openLDAP(t), keytab, "")
-	other := apache(t, keytab, forgedRealm)
+	raw, err := os.ReadFile(keytab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	servers.Apache(t, address, forgedRealm, raw, tellsUser)
 	for name, c := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			f := forge("anna")
@@ -241,7 +250,7 @@ func TestForgedTickets(t *testing.T) {
 			if strings.HasPrefix(name, "C-06") {
 				s.wantTransited(t)
 			}
-			theirs := present(t, other+"/index.html", token)
+			theirs := present(t, "http://"+address+"/index.html", token)
 			if theirs.StatusCode != c.apache || c.apache == 200 && theirs.Header.Get("X-User") == "" {
 				t.Errorf("Apache: got %d %q, want %d", theirs.StatusCode, theirs.Header.Get("X-User"), c.apache)
 			}

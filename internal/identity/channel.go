@@ -82,7 +82,7 @@ func (c *Channel) isTarget(spn string) bool {
 	if !ok || !strings.EqualFold(class, "HTTP") {
 		return false
 	}
-	host, _, _ = strings.Cut(host, ":") // some clients name the port, RFC 2743 and [MS-SPNG] do not
+	host, _, _ = strings.Cut(host, ":") // Chromium names the port where a policy says so
 	return slices.ContainsFunc(c.Targets, func(t string) bool { return strings.EqualFold(t, host) })
 }
 
