@@ -53,11 +53,12 @@ var house = map[string][]string{
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
-	"integration":         {"", "integration/lab", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
+	"integration":         {"", "integration/lab", "integration/servers", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
 	"integration/adapt":   {"", "caddyfile"},
-	"integration/bench":   {"integration/slapd"},
+	"integration/bench":   {"integration/servers", "integration/slapd"},
 	"integration/lab":     {},
 	"integration/mutants": {},
+	"integration/servers": {},
 	"integration/slapd":   {},
 	"integration/soak":    {"", "internal/demodir"},
 }

@@ -147,9 +147,9 @@ func explainKerberos(err error) error {
 	fail := func(kind identity.Kind, hint string) error { return &identity.Error{Kind: kind, Hint: hint, Err: err} }
 	switch {
 	case errors.Is(err, krb.ErrClock):
-		return fail(identity.KindUnavailable, "the clocks of this machine and of the controller differ by more than five minutes: set this one by NTP")
+		return fail(identity.KindUnavailable, hintClock)
 	case errors.Is(err, krb.ErrUnreachable):
-		return fail(identity.KindUnavailable, "no KDC answers: is port 88 (TCP) of the domain controllers open to this machine, and does krb5_conf, where there is one, name them?")
+		return fail(identity.KindUnavailable, hintNoKDC)
 	case errors.Is(err, krb.ErrCredential):
 		return fail(identity.KindServiceAccount, "the keytab, the ticket cache or krb5_conf cannot be used: klist -k or klist -c shows what it holds; a cache without a live ticket needs kinit or k5start")
 	case errors.Is(err, krb.ErrRefused):

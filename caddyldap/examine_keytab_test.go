@@ -2,7 +2,6 @@ package caddyldap
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krb"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/krbforge"
 )
 
 // aKey is a key of a table that nothing is opened with.
@@ -124,17 +124,7 @@ func TestAlias(t *testing.T) {
 // writtenKeytab writes a keytab of one name with a key of AES256, and a mode.
 func writtenKeytab(t *testing.T, name string, mode os.FileMode) string {
 	t.Helper()
-	var entry []byte
-	text := func(s string) { entry = append(binary.BigEndian.AppendUint16(entry, uint16(len(s))), s...) }
-	parts := strings.Split(name, "/")
-	entry = binary.BigEndian.AppendUint16(entry, uint16(len(parts)))
-	text("EXAMPLE.TEST")
-	for _, p := range parts {
-		text(p)
-	}
-	entry = append(entry, 0, 0, 0, 1, 0x3b, 0x9a, 0xca, 0, 1, 0, byte(krb.AES256))
-	text(strings.Repeat("k", 32))
-	raw := append(binary.BigEndian.AppendUint32([]byte{5, 2}, uint32(len(entry))), entry...)
+	raw := krbforge.Keytab("EXAMPLE.TEST", name, 1, krbforge.Key(krb.AES256, 0x11))
 	path := filepath.Join(t.TempDir(), "http.keytab")
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		t.Fatal(err)

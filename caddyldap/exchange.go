@@ -17,6 +17,7 @@ type exchange struct {
 	bind      *ldapsasl.Bind
 	challenge []byte
 	channel   *identity.Channel // what the log-in is held to
+	meant     identity.Meant
 
 	mu    sync.Mutex
 	conn  *conn
@@ -70,6 +71,9 @@ func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.P
 	if err := refuse(message, claimed, x.channel); err != nil {
 		x.conn.close()
 		return nil, claimedBy(claimed, err)
+	}
+	if response, err := message.V2(); err == nil { // refuse has read it
+		x.meant = meant(response)
 	}
 	p, err := x.prove(ctx, authenticate, message, claimed)
 	return p, claimedBy(claimed, wantLoginName(claimed, adLoginNames, err))
@@ -138,7 +142,7 @@ func (x *exchange) prove(ctx context.Context, authenticate []byte, m *ntlm.Authe
 		return nil, diagnose(c.server, relaying, err)
 	}
 	c.open()
-	p, err := x.directory.whois(ctx, c, claimed, nameRelay)
+	p, err := x.directory.whois(ctx, c, claimed, x.meant)
 	if err != nil && !c.secure && m.Flags&(ntlm.NegotiateSign|ntlm.NegotiateSeal) != 0 && unanswered(err) {
 		return nil, x.clientSigning() // the controller now talks sealed, and we have no key
 	}

@@ -16,14 +16,14 @@ func explainKDC(err error) error {
 	refusal, refused := errors.AsType[*krb.Refusal](err)
 	switch {
 	case errors.Is(err, krb.ErrUnreachable):
-		return fail(identity.KindUnavailable, "no KDC answers: is port 88 (TCP) of the domain controllers open to this machine, and does krb5_conf, where there is one, name them?")
+		return fail(identity.KindUnavailable, hintNoKDC)
 	case refused:
 		kind, hint := readRefusal(refusal)
 		return &identity.Error{Kind: kind, Server: refusal.KDC, Hint: hint, Err: err}
 	case errors.Is(err, krb.ErrUnproven):
 		return fail(readProof(err))
 	case errors.Is(err, krb.ErrEtype):
-		return fail(identity.KindEtype, "the account has no AES keys: its password must be set anew since the domain learnt AES, and msDS-SupportedEncryptionTypes must not leave AES out")
+		return fail(identity.KindEtype, hintUserAES)
 	case errors.Is(err, krb.ErrCredential):
 		return fail(identity.KindKeytab, "krb5_conf cannot be used")
 	case errors.Is(err, krb.ErrMalformed):
@@ -40,7 +40,7 @@ func readProof(err error) (identity.Kind, string) {
 	case errors.Is(err, krb.ErrNoKey):
 		return identity.KindKeytab, "the service account's password was set anew after the keytab was written: write it again (ktpass, msktutil or samba-tool domain exportkeytab)"
 	case errors.Is(err, krb.ErrEtype):
-		return identity.KindKeytab, "let the service account have AES keys: set msDS-SupportedEncryptionTypes to 24 and its password anew, and write the keytab again"
+		return identity.KindKeytab, hintServiceAES
 	case errors.Is(err, krb.ErrClock), errors.Is(err, krb.ErrExpired):
 		return identity.KindClock, hintClock
 	case errors.Is(err, krb.ErrPAC):
@@ -48,6 +48,14 @@ func readProof(err error) (identity.Kind, string) {
 	}
 	return identity.KindUnproven, "the KDC has no key of the keytab: somebody stands in for it, or the spn is on another account than the keytab's (setspn -Q). Nobody is let in meanwhile"
 }
+
+// What lacks an AES key, and the cure.
+const (
+	hintServiceAES = "let the service account have AES keys: set msDS-SupportedEncryptionTypes to 24 and its password anew, and write the keytab again"
+	hintUserAES    = "the account has no AES keys: its password must be set anew since the domain learnt AES, and msDS-SupportedEncryptionTypes must not leave AES out"
+)
+
+const hintNoKDC = "no KDC answers: is port 88 (TCP) of the domain controllers open to this machine, and does krb5_conf, where there is one, name them?"
 
 const hintClock = "the clocks of this machine and of the KDC differ by more than five minutes: set this one by NTP"
 
@@ -83,9 +91,9 @@ func readRefusal(r *krb.Refusal) (identity.Kind, string) {
 		return accountCodes[r.Code].kind, accountCodes[r.Code].hint
 	case krb.CodeEtype:
 		if aboutService {
-			return identity.KindKeytab, "let the service account have AES keys: set msDS-SupportedEncryptionTypes to 24 and its password anew, and write the keytab again"
+			return identity.KindKeytab, hintServiceAES
 		}
-		return identity.KindEtype, "the account has no AES keys: its password must be set anew since the domain learnt AES, and msDS-SupportedEncryptionTypes must not leave AES out"
+		return identity.KindEtype, hintUserAES
 	}
 	return identity.KindProtocol, "the KDC refuses what it should not: RFC 4120 7.5.9 lists its codes"
 }

@@ -113,7 +113,7 @@ func (x *netlogonExchange) judge(ctx context.Context, m *ntlm.Authenticate, clai
 			Hint: "somebody between client and server changes NTLM messages, or repeats them elsewhere",
 		}
 	}
-	return x.verifier.directory.proveLogon(v, identity.Proof{Verifier: nameNetlogon, Claimed: claimed, Server: server})
+	return x.verifier.directory.proveLogon(v, identity.Proof{Verifier: nameNetlogon, Claimed: claimed, Server: server, Meant: meant(response)})
 }
 
 var _ identity.NTLMExchange = (*netlogonExchange)(nil)

@@ -83,9 +83,9 @@ func TestTicketsAreLookedUpOnce(t *testing.T) {
 	}
 }
 
-// TestCertifiedOfAnotherDomain: with the certificate alone, who is of another realm
-// is not somebody of that name here.
-func TestCertifiedOfAnotherDomain(t *testing.T) {
+// alicePAC is a certificate of a real controller.
+func alicePAC(t *testing.T) *pac.PAC {
+	t.Helper()
 	raw, err := os.ReadFile("../internal/pac/testdata/alice.pac")
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +94,13 @@ func TestCertifiedOfAnotherDomain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parsed
+}
+
+// TestCertifiedOfAnotherDomain: with the certificate alone, who is of another realm
+// is not somebody of that name here.
+func TestCertifiedOfAnotherDomain(t *testing.T) {
+	parsed := alicePAC(t)
 	for _, dns := range []string{"", "example.test"} {
 		config := demoDirectory(startDemo(t, nil))
 		config.ServiceAccount, config.DNSDomain = nil, dns
@@ -133,14 +140,7 @@ func TestSIDOfAnotherDomain(t *testing.T) {
 // TestNoneOfWhatNobodyReads: a ticket that nobody looks up shows neither roles nor
 // attributes, and a rule that keeps out by one may mean this very client.
 func TestNoneOfWhatNobodyReads(t *testing.T) {
-	raw, err := os.ReadFile("../internal/pac/testdata/alice.pac")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := pac.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parsed := alicePAC(t)
 	config := demoDirectory(startDemo(t, nil))
 	config.ServiceAccount = nil
 	config.Map = &Map{Fallback: []string{"staff"}, Lines: []MapLine{{"department", "Temps", []string{"contractor"}}}}

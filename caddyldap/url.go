@@ -109,10 +109,14 @@ func (u *URL) parseAuthority(text string) error {
 	return nil
 }
 
+// isIPv6 takes a zone too, of the characters that RFC 6874 section 2 leaves
+// unescaped: netip would take a zone of anything at all.
 func isIPv6(text string) bool {
 	addr, err := netip.ParseAddr(text)
-	return err == nil && addr.Is6()
+	return err == nil && addr.Is6() && !strings.ContainsFunc(addr.Zone(), isOutsideZone)
 }
+
+func isOutsideZone(r rune) bool { return !isNameRune(r) && r != '~' }
 
 // checkHost takes names of letters, digits, dots, dashes and underscores, and
 // addresses.
@@ -124,13 +128,15 @@ func checkHost(host string) error {
 		return nil
 	}
 	for _, r := range host {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
-		default:
+		if !isNameRune(r) {
 			return fmt.Errorf("%q cannot stand in a host name", r)
 		}
 	}
 	return nil
+}
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_", r)
 }
 
 // parsePath reads [dn["?"attributes["?"scope["?"filter["?"extensions]]]]],

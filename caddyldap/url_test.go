@@ -47,6 +47,8 @@ func TestParseServerRefuses(t *testing.T) {
 		{"ldaps://2001:db8::1", "in brackets"},
 		{"ldaps://[2001:db8::1", "in brackets"},
 		{"ldaps://[dc1]", "IPv6"},
+		{"ldaps://[fe80::1%eth 0]", "IPv6"},
+		{"[::%\x00]", "IPv6"},
 		{"ldaps://[::1]636", "IPv6"},
 		{"ldaps://[::1]:", "port is missing"},
 		{"ldaps://dc 1", "cannot stand"},

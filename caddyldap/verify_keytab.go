@@ -119,10 +119,11 @@ func (k *Keytab) VerifyTicket(_ context.Context, token []byte, channel *identity
 	if err != nil {
 		return nil, nil, k.explain(err)
 	}
-	if err := channel.Check(identity.Meant{Binding: ticket.Binding, Target: ticket.Service}); err != nil {
+	meant := identity.Meant{Binding: ticket.Binding, Target: ticket.Service}
+	if err := channel.Check(meant); err != nil {
 		return nil, nil, err
 	}
-	return k.directory.proveTicket(ticket, identity.Proof{Verifier: nameKeytab, Claimed: identity.Name{User: ticket.Client()}}), established, nil
+	return k.directory.proveTicket(ticket, identity.Proof{Verifier: nameKeytab, Claimed: identity.Name{User: ticket.Client()}, Meant: meant}), established, nil
 }
 
 // oneDomain refuses a keytab of several realms where nobody looks users up and

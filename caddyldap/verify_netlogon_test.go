@@ -216,8 +216,12 @@ func TestNetlogonHoldsToTheChannel(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.took()
-		if _, err = x.Finish(t.Context(), third); (err == nil) != (c.want == 0) || err != nil && (identity.KindOf(err) != c.want || b.took() != "") {
+		p, err := x.Finish(t.Context(), third)
+		if (err == nil) != (c.want == 0) || err != nil && (identity.KindOf(err) != c.want || b.took() != "") {
 			t.Errorf("%s: got %v, want %v, and nobody asked", name, err, c.want)
+		}
+		if err == nil && (p.Meant().Binding == nil || *p.Meant().Binding != own) {
+			t.Errorf("%s: the log-in keeps %v of what its client meant", name, p.Meant())
 		}
 	}
 }

@@ -20,7 +20,8 @@ type witness struct {
 	person    person
 	cached    *identity.Identity
 	bound     string // the DN that a bind has proven, where it was by one
-	settled   bool   // all that was asked on the connection has been answered
+	meant     identity.Meant
+	settled   bool //  all that was asked on the connection has been answered
 }
 
 // person is an account entry and the groups known so far.
@@ -41,14 +42,14 @@ func (w *witness) Close() error {
 	return nil
 }
 
-// whois asks a controller whom it has let in on a connection, and makes the
+// whois asks a controller whom it has let in by NTLM on a connection, and makes the
 // Principal. It takes the connection over, whatever comes of it.
 //
 // What the client wrote decides nothing, but a domain in it that is not this
 // directory's is refused: OTHER\alice with alice's password passes at many a
 // controller, and whoever that is, they do not claim to be our alice.
-func (d *Directory) whois(ctx context.Context, c *conn, claimed identity.Name, verifier string) (*identity.Principal, error) {
-	return (&witness{directory: d, conn: c}).prove(ctx, claimed, verifier)
+func (d *Directory) whois(ctx context.Context, c *conn, claimed identity.Name, meant identity.Meant) (*identity.Principal, error) {
+	return (&witness{directory: d, conn: c, meant: meant}).prove(ctx, claimed, nameRelay)
 }
 
 // whoisBound is whois after a bind by a typed name. Where that stood for a DN,
@@ -101,7 +102,7 @@ func (w *witness) prove(ctx context.Context, claimed identity.Name, verifier str
 		return nil, diagnose(c.server, searching, err)
 	}
 	return identity.Prove(identity.Proof{
-		SID: w.person.sid, Claimed: claimed, Verifier: verifier, Server: c.server.url.Addr(), Evidence: w,
+		SID: w.person.sid, Claimed: claimed, Verifier: verifier, Server: c.server.url.Addr(), Meant: w.meant, Evidence: w,
 	}), nil
 }
 

@@ -39,7 +39,7 @@ func knownRequest(tb testing.TB) (*Handler, *http.Request) {
 	ctx := h.conns.connContext(context.Background(), nc)
 	c := connOf(ctx)
 	c.step(dir.Key(), eventNegotiate, held{})
-	c.step(dir.Key(), eventAccepted, held{id: dir.account("alice"), scheme: schemeNTLM})
+	c.step(dir.Key(), eventAccepted, held{id: dir.account("alice"), scheme: schemeNTLM, said: &said{demand: h.demand}})
 	r, err := http.NewRequestWithContext(ctx, "GET", "http://site.example.com/", nil)
 	if err != nil {
 		tb.Fatal(err)
@@ -102,7 +102,7 @@ type stillConn struct{ net.Conn }
 func TestMemoryOfIdleConnections(t *testing.T) {
 	const connections = 20_000
 	table := newConns()
-	id := new(identity.Identity)
+	id, same := new(identity.Identity), new(said)
 	held20k := make([]context.Context, connections)
 	ncs := make([]net.Conn, connections)
 	for i := range ncs {
@@ -115,7 +115,7 @@ func TestMemoryOfIdleConnections(t *testing.T) {
 		held20k[i] = table.connContext(context.Background(), nc)
 		c := connOf(held20k[i])
 		c.step("EXAMPLE#0123456789abcdef", eventNegotiate, held{})
-		c.step("EXAMPLE#0123456789abcdef", eventAccepted, held{id: id})
+		c.step("EXAMPLE#0123456789abcdef", eventAccepted, held{id: id, said: same})
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)

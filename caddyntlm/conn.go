@@ -23,6 +23,7 @@ type conns struct {
 	secret [32]byte // of remembered passwords, see memory
 	mu     sync.Mutex
 	last   uint64
+	said   atomic.Pointer[said] // by the client that logged in last
 	open   map[net.Conn]*conn
 }
 

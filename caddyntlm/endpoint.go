@@ -78,10 +78,17 @@ func (h *Handler) unshareEndpoints() {
 // certificates as they are now.
 func (e *endpoints) of(name endpoint, now time.Time, fresh time.Duration, look func() []*x509.Certificate) [][16]byte {
 	e.mu.Lock()
+	if s := e.names[name]; s != nil && now.Sub(s.at) < fresh {
+		defer e.mu.Unlock()
+		return s.bindings
+	}
+	e.mu.Unlock()
+	found := look() // which may ask a storage or a certificate authority, and hold up nobody else
+	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.names[name]
-	if s != nil && now.Sub(s.at) < fresh {
-		return s.bindings
+	if s == nil && len(found) == 0 {
+		return nil // clients choose names
 	}
 	if s == nil {
 		s = new(shown)
@@ -89,7 +96,7 @@ func (e *endpoints) of(name endpoint, now time.Time, fresh time.Duration, look f
 		e.names[name] = s
 	}
 	s.at = now
-	s.note(look(), now)
+	s.note(found, now)
 	return s.bindings
 }
 

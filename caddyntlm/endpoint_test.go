@@ -145,6 +145,34 @@ func TestEndpointsAreBounded(t *testing.T) {
 	}
 }
 
+// TestSlowCertificate: whoever waits for the certificate of one name holds up nobody who
+// asks for another, and names without one are not remembered.
+func TestSlowCertificate(t *testing.T) {
+	e, now, slow, began := newEndpoints(), time.Now(), make(chan struct{}), make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.of(endpoint{name: "slow"}, now, endpointFresh, func() []*x509.Certificate { close(began); <-slow; return nil })
+	}()
+	<-began
+	other := make(chan struct{})
+	go func() {
+		defer close(other)
+		e.of(endpoint{name: "other"}, now, endpointFresh, func() []*x509.Certificate { return nil })
+	}()
+	select {
+	case <-other:
+	case <-time.After(5 * time.Second):
+		t.Error("the other name waits for the slow one")
+	}
+	close(slow)
+	<-ended
+	<-other
+	if len(e.names) != 0 {
+		t.Errorf("got %d names remembered, want none", len(e.names))
+	}
+}
+
 func mustAddrPort(t *testing.T, text string) netip.AddrPort {
 	t.Helper()
 	address, err := netip.ParseAddrPort(text)

@@ -42,7 +42,8 @@ type fakeDirectory struct {
 	challenges                     uint64
 	lastNegotiate, lastAuthenicate []byte
 	lastChannel                    *identity.Channel
-	tickets                        *fakeTickets // nil without
+	meant                          identity.Meant // what every client says
+	tickets                        *fakeTickets   // nil without
 }
 
 func newFakeDirectory(name string) *fakeDirectory {
@@ -128,7 +129,7 @@ func (d *fakeDirectory) check(user, password string) (*identity.Principal, error
 		return nil, identity.Fail(identity.KindBadCredentials, nil)
 	}
 	return identity.Prove(identity.Proof{
-		SID: d.sid(user), Claimed: identity.Name{User: user}, Verifier: "fake", Server: "dc1.example.com:636",
+		SID: d.sid(user), Claimed: identity.Name{User: user}, Verifier: "fake", Server: "dc1.example.com:636", Meant: d.meant,
 	}), nil
 }
 
@@ -187,13 +188,14 @@ func (d *fakeDirectory) StartNTLM(ctx context.Context, negotiate []byte, channel
 	defer d.mu.Unlock()
 	d.challenges++
 	d.lastNegotiate, d.lastChannel = negotiate, channel
-	x := &fakeExchange{dir: d, challenge: ntlmMessage(2, fmt.Sprintf("challenge-%d", d.challenges))}
+	x := &fakeExchange{dir: d, channel: channel, challenge: ntlmMessage(2, fmt.Sprintf("challenge-%d", d.challenges))}
 	d.open[x] = true
 	return x, nil
 }
 
 type fakeExchange struct {
 	dir       *fakeDirectory
+	channel   *identity.Channel
 	challenge []byte
 }
 
@@ -219,6 +221,9 @@ func (x *fakeExchange) Finish(ctx context.Context, authenticate []byte) (*identi
 	parts := strings.SplitN(string(authenticate[12:]), "\x00", 3)
 	if !open || len(parts) != 3 || parts[0] != string(x.challenge[12:]) {
 		return nil, identity.Fail(identity.KindBadCredentials, errors.New("not the answer to this challenge"))
+	}
+	if err := x.channel.Check(x.dir.meant); err != nil {
+		return nil, err
 	}
 	return x.dir.check(parts[1], parts[2])
 }

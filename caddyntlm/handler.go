@@ -89,6 +89,7 @@ type Handler struct {
 	limits      limits
 	oneToOne    []netip.Prefix
 	bindings    [][16]byte // of AcceptBinding
+	demand      string     // the words of extended protection, as one
 	endpoints   *endpoints // which certificates connections have shown
 	conns       *conns
 	pending     *quota

@@ -22,6 +22,8 @@ type handshake struct {
 	proven   *identity.Identity // by a ticket, where the client owes a MIC alone
 	verifier string             // of proven
 	claimed  identity.Name
+	meant    identity.Meant
+	demand   string // of the door where it began
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool

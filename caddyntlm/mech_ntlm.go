@@ -22,7 +22,7 @@ func (*owed) Error() string { return "the client owes the answer to a challenge"
 
 var (
 	errGone        = errors.New("the connection ended")
-	errOtherScheme = errors.New("the handshake began with another scheme")
+	errOtherScheme = errors.New("the handshake began with another scheme, or where another extended_protection holds")
 )
 
 func (v *visit) identifyNTLM() error {
@@ -114,7 +114,7 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 		}
 	}()
 	if v.credential.message == nil {
-		h = &handshake{place: place}
+		h = &handshake{place: place, demand: v.door.demand}
 		return h, nil
 	}
 	ctx, cancel := v.deadline()
@@ -125,7 +125,7 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 	if err != nil {
 		return nil, err
 	}
-	h = &handshake{exchange: exchange, place: place, took: v.door.now().Sub(began)}
+	h = &handshake{exchange: exchange, place: place, demand: v.door.demand, took: v.door.now().Sub(began)}
 	return h, nil
 }
 
@@ -143,7 +143,7 @@ func (v *visit) authenticate() error {
 
 // resume takes the handshake that waits for the client out of the seat. The
 // caller closes it and says what came of it. It goes on in the scheme it began
-// with.
+// with, and is held to what it was held to then.
 func (v *visit) resume() (*handshake, error) {
 	do, waiting := v.step(eventAuthenticate, held{})
 	switch {
@@ -151,7 +151,7 @@ func (v *visit) resume() (*handshake, error) {
 		return nil, identity.Fail(identity.KindHandshakeTimeout, nil)
 	case do != doFinish:
 		return nil, identity.Fail(identity.KindState, nil)
-	case waiting.handshake.scheme != v.scheme:
+	case waiting.handshake.scheme != v.scheme, waiting.handshake.demand != v.door.demand:
 		waiting.handshake.close()
 		v.step(eventRefused, held{})
 		return nil, identity.Fail(identity.KindState, errOtherScheme)
@@ -174,7 +174,7 @@ func (v *visit) finish(h *handshake) error {
 	if err := v.conclude(h); err != nil {
 		return err
 	}
-	if do, _ := v.step(eventAccepted, held{id: v.id, scheme: v.scheme}); do != doKeep {
+	if do, _ := v.step(eventAccepted, v.remembered()); do != doKeep {
 		return identity.Fail(identity.KindState, errGone)
 	}
 	return nil

@@ -34,7 +34,7 @@ func (v *visit) acceptTicket(acceptor *spnego.Acceptor, token []byte) error {
 // still owes the signature of its list of mechanisms.
 func (v *visit) continueTicket(h *handshake, turn spnego.Turn) error {
 	if h.proven != nil && turn.Need == spnego.Done {
-		v.id, v.from, v.loggedIn, v.verifier, v.claimed = h.proven, v.door.tickets, true, h.verifier, h.claimed
+		v.id, v.from, v.loggedIn, v.verifier, v.claimed, v.meant = h.proven, v.door.tickets, true, h.verifier, h.claimed, h.meant
 		v.final = turn.Reply
 		return nil
 	}
@@ -94,7 +94,7 @@ func (v *visit) owe(acceptor *spnego.Acceptor, reply []byte) error {
 	if err != nil {
 		return err
 	}
-	h.scheme, h.acceptor, h.proven, h.verifier, h.claimed = v.scheme, acceptor, proven, verifier, claimed
+	h.scheme, h.acceptor, h.proven, h.verifier, h.claimed, h.meant = v.scheme, acceptor, proven, verifier, claimed, v.meant
 	if do, _ := v.step(eventIssued, held{handshake: h}); do != doKeep {
 		return identity.Fail(identity.KindState, errGone)
 	}

@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -45,6 +46,7 @@ func (h *Handler) settleProtection() error {
 	if h.ExtendedProtection == protectionOff && len(h.AcceptBinding)+len(h.AcceptTarget) > 0 {
 		return fmt.Errorf("extended_protection off looks at no accept_binding and no accept_target: take one of them away")
 	}
+	h.demand = fmt.Sprint(cmp.Or(h.ExtendedProtection, protectionAllow), h.bindings, h.AcceptTarget)
 	return nil
 }
 
@@ -77,7 +79,7 @@ func (v *visit) channel() *identity.Channel {
 		return nil
 	}
 	c := &identity.Channel{Required: h.ExtendedProtection == protectionRequire, Bindings: h.bindings, Targets: h.AcceptTarget}
-	if ownTLS(v.r) {
+	if c.TLS = ownTLS(v.r); c.TLS {
 		c.Bindings = slices.Concat(h.endpointBindings(v.r, endpointFresh), h.bindings)
 		c.Again = func() [][16]byte { return slices.Concat(h.endpointBindings(v.r, 0), h.bindings) }
 	}
@@ -94,4 +96,42 @@ func (v *visit) noteEndpoint() {
 	if v.door.ExtendedProtection != protectionOff && ownTLS(v.r) && v.conn.first() {
 		v.door.endpointBindings(v.r, endpointFresh)
 	}
+}
+
+// holdKnown takes somebody who is known already: on the connection, or to an outer
+// windows_auth. Where something else was asked of the log-in than is here, it is held
+// to that now, by what its client said then.
+func (v *visit) holdKnown(known held) error {
+	s := known.said
+	if s == nil {
+		s = new(said)
+	}
+	if known.scheme != schemeBasic && s.demand != v.door.demand {
+		if err := v.channel().Check(s.meant); err != nil {
+			return err
+		}
+	}
+	v.id, v.scheme, v.meant = known.id, known.scheme, s.meant
+	return nil
+}
+
+// remembered is what a connection remembers of who is there.
+func (v *visit) remembered() held {
+	return held{id: v.id, scheme: v.scheme, said: v.saying()}
+}
+
+// saying is what the client has said: mostly what the one before it said, and that is
+// kept once.
+func (v *visit) saying() *said {
+	now := said{v.meant, v.door.demand}
+	if last := v.door.conns.said.Load(); last != nil && last.is(now) {
+		return last
+	}
+	v.door.conns.said.Store(&now)
+	return &now
+}
+
+func (s *said) is(other said) bool {
+	a, b := s.meant.Binding, other.meant.Binding
+	return (a == nil) == (b == nil) && (a == nil || *a == *b) && s.meant.Target == other.meant.Target && s.demand == other.demand
 }

@@ -69,7 +69,10 @@ func TestProtection(t *testing.T) {
 
 // TestProtectionReaches: both verifiers are told of the channel.
 func TestProtectionReaches(t *testing.T) {
-	d := newTicketDoor(t, func(d *door) { d.ExtendedProtection, d.AcceptTarget = protectionRequire, []string{"web.example.com"} })
+	d := newTicketDoor(t, func(d *door) {
+		d.ExtendedProtection, d.AcceptTarget = protectionRequire, []string{"web.example.com"}
+		d.dir.meant.Target = "HTTP/web.example.com"
+	})
 	c := d.dial(t)
 	c.get(negotiate(ticketOf("alice"))).wantUser(t, "alice")
 	c.login("bob", "secret-b").wantUser(t, "bob")

@@ -84,7 +84,7 @@ func (v *visit) keep() {
 		v.conn.remember(v.print, v.id)
 		return
 	}
-	v.conn.step(v.from.Key(), eventRenewed, held{id: v.id, scheme: v.scheme})
+	v.conn.step(v.from.Key(), eventRenewed, v.remembered())
 }
 
 // forget makes the connection forget the user.

@@ -133,6 +133,14 @@ type held struct {
 	handshake *handshake
 	id        *identity.Identity
 	scheme    scheme // by which id logged in
+	said      *said  // of id; nil for nothing
+}
+
+// said is what a client said when it logged in, and the demand of the door that was
+// content with it.
+type said struct {
+	meant  identity.Meant
+	demand string
 }
 
 // seat is what a connection remembers for one directory.

@@ -35,8 +35,11 @@ func (f *fakeTickets) VerifyTicket(_ context.Context, token []byte, channel *ide
 	if !ok || f.directory.groups[string(user)] == nil {
 		return nil, nil, &identity.Error{Kind: identity.KindBadToken, Err: errors.New("no ticket of ours")}
 	}
+	if err := channel.Check(f.directory.meant); err != nil {
+		return nil, nil, err
+	}
 	return identity.Prove(identity.Proof{
-		SID: f.directory.sid(string(user)), Claimed: identity.Name{User: string(user)}, Verifier: "keytab",
+		SID: f.directory.sid(string(user)), Claimed: identity.Name{User: string(user)}, Verifier: "keytab", Meant: f.directory.meant,
 	}), &fakeContext{!f.unsigned}, nil
 }
 

@@ -36,7 +36,8 @@ type visit struct {
 	outer    *visit // which let the request in before, at an outer windows_auth
 	final    []byte // last token of a negotiation, for the client
 
-	claimed  identity.Name // for the log
+	meant    identity.Meant // by the client that logged in
+	claimed  identity.Name  // for the log
 	verifier string
 	server   string
 
@@ -130,7 +131,10 @@ func (v *visit) identifyKnown() error {
 	if outer := answerOf(v.r.Context()); outer != nil && outer.id != nil && v.door.has(outer.from) {
 		// An outer windows_auth knows the same directory and has taken the
 		// credential out of the request.
-		v.conn, v.id, v.from, v.scheme = outer.conn, outer.id, outer.from, outer.scheme
+		if err := v.holdKnown(outer.remembered()); err != nil {
+			return err
+		}
+		v.conn, v.from = outer.conn, outer.from
 		v.credential.password, v.print = outer.credential.password, outer.print
 		v.claimed, v.loggedIn = outer.claimed, outer.loggedIn
 		v.verifier, v.server = outer.verifier, outer.server
@@ -140,7 +144,10 @@ func (v *visit) identifyKnown() error {
 	if do != doIdentify {
 		return identity.Fail(identity.KindNoCredentials, nil)
 	}
-	v.id, v.from, v.scheme = known.id, v.door.seats, known.scheme
+	if err := v.holdKnown(known); err != nil {
+		return err
+	}
+	v.from = v.door.seats
 	return v.keepCurrent()
 }
 
@@ -229,6 +236,6 @@ func (v *visit) resolve(ctx context.Context, p *identity.Principal) error {
 	case id.SID.IsNobody():
 		return identity.Fail(identity.KindGuestMapped, nil)
 	}
-	v.id, v.loggedIn = id, true
+	v.id, v.meant, v.loggedIn = id, p.Meant(), true
 	return nil
 }

@@ -11,13 +11,15 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "windows-auth",
 		Short: "Windows Authentication: a demo to try it on, and checks of users, sites and configurations",
-		Long: "Windows Authentication for any site: NTLM and Basic, decided by the\n" +
+		Long: "Windows Authentication for any site: Kerberos, NTLM and Basic, decided by the\n" +
 			"organisation's own Active Directory or LDAP servers.",
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.SilenceErrors = true
@@ -54,8 +56,14 @@ func report(w io.Writer, err error) error {
 		return nil
 	}
 	say(w, "error: %v\n", err)
-	if a, ok := errors.AsType[*advice](err); ok && a.hint != "" {
-		say(w, "hint: %s\n", a.hint)
+	hint := ""
+	if a, ok := errors.AsType[*advice](err); ok {
+		hint = a.hint
+	} else if e, ok := errors.AsType[*identity.Error](err); ok {
+		hint = e.Hint
+	}
+	if hint != "" {
+		say(w, "hint: %s\n", hint)
 	}
 	return err
 }

@@ -69,10 +69,9 @@ func tokenOf(text string) (scheme string, token []byte, err error) {
 	if len(text) > maxHeader {
 		return "", nil, &advice{fmt.Errorf("over %d bytes: no header is that long", maxHeader), "give one header's token"}
 	}
-	text = strings.Trim(strings.TrimSpace(text), `"'`)
-	words := strings.Fields(text)
-	if len(words) > 0 && (strings.HasSuffix(words[0], ":") || strings.EqualFold(words[0], "<") || words[0] == ">") {
-		return tokenOf(strings.Join(words[1:], " ")) // curl -v marks lines by < and >
+	words := strings.Fields(strings.Trim(strings.TrimSpace(text), `"'`))
+	for len(words) > 0 && (strings.HasSuffix(words[0], ":") || words[0] == "<" || words[0] == ">") {
+		words = words[1:] // curl -v marks lines by < and >
 	}
 	if len(words) > 0 {
 		for _, known := range []string{"Negotiate", "NTLM", "Kerberos", "Basic"} {

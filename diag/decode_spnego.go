@@ -1,7 +1,6 @@
 package diag
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -88,12 +87,4 @@ func (d *decoder) mechanism(token []byte, of spnego.OID) error {
 		return nil
 	}
 	return &advice{fmt.Errorf("%s that are neither NTLM, SPNEGO nor Kerberos", counted(len(token), "byte")), wholeHint}
-}
-
-// joined are the errors of several parts, as one that is told.
-func joined(errs ...error) error {
-	if err := errors.Join(errs...); err != nil {
-		return &no{&advice{err, "no site takes this request: what proper clients and KDCs send is not so"}}
-	}
-	return nil
 }

@@ -250,7 +250,7 @@ func TestDecodeTicket(t *testing.T) {
 		"a broken authenticator": {with, decodeCase{made(func(f *krbforge.Forge) {
 			f.Request = func(r *messages.APReq) { r.EncryptedAuthenticator.Cipher[30] ^= 1 }
 		}), 1, "client     alice@EXAMPLE.TEST|the session key does not open the authenticator"}},
-		"no keytab":     {&tokenDecode{keytab: path + "x"}, decodeCase{"", 2, "error: keytab " + path + "x is not there|hint: mend the path, or write "+path+"x"}},
+		"no keytab":     {&tokenDecode{keytab: path + "x"}, decodeCase{"", 2, "error: keytab " + path + "x is not there|hint: mend the path, or write " + path + "x"}},
 		"not a keytab":  {&tokenDecode{keytab: "decode.go"}, decodeCase{"", 2, "not a keytab, which begins with 05 02|hint: klist -ekt decode.go"}},
 		"cut in SPNEGO": {new(tokenDecode), decodeCase{made(func(*krbforge.Forge) {})[:400], 2, "malformed SPNEGO token|hint: is it whole?"}},
 	} {

@@ -58,6 +58,14 @@ func (d *decoder) request(r *krb.Request) error {
 	return joined(err, d.pac(opened))
 }
 
+// joined are the errors of several parts, as one that is told.
+func joined(errs ...error) error {
+	if err := errors.Join(errs...); err != nil {
+		return &no{&advice{err, "no site takes this request: what proper clients and KDCs send is not so"}}
+	}
+	return nil
+}
+
 // unopened says which key is missing, and which are there.
 func (d *decoder) unopened(r *krb.Request, err error) error {
 	if !errors.Is(err, krb.ErrNoKey) && !errors.Is(err, krb.ErrForged) {

@@ -78,8 +78,8 @@ The directory itself is real LDAP at %s; its certificate is of this hour:
 
   LDAPTLS_REQCERT=never ldapsearch -x -H %[1]s -D 'EXAMPLE\%[2]s' -w '%[3]s' -b %[4]s '(sAMAccountName=carol)'
 
-Passwords and NTLM alone: there is no Kerberos in the demo, whose directory has no KDC. The laboratory of make test
-(integration, with a real Samba domain) shows single sign-on by ticket; docs/kerberos.md says how to set it up.
+Passwords and NTLM alone: there is no Kerberos in the demo, whose directory has no KDC. A real Samba domain shows
+single sign-on by ticket: make lab starts one, the same that make test runs on; docs/kerberos.md says how to set it up.
 
 Each decision is a line below. Ctrl-C ends the demo.
 

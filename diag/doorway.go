@@ -81,10 +81,11 @@ func (w *ways) first() *caddyldap.Directory {
 // tell says where other ways lead.
 func (w *ways) tell(out io.Writer, from *caddyldap.Directory) {
 	if t := w.byTicket; t != nil {
-		say(out, "  ticket    whoever shows one, of the realm %s, is looked up in %s\n", strings.Join(t.TicketRealms(), " or "), t.Name())
+		how := "looked up in " + t.Name()
 		if !t.HasServiceAccount() {
-			say(out, "  note      %s has no service_account to look up whoever shows a ticket: they are refused\n", t.Name())
+			how = "known to " + t.Name() + " by the SIDs in it: it has no service_account, and rules about names let nobody in"
 		}
+		say(out, "  ticket    whoever shows one, of the realm %s, is %s\n", strings.Join(t.TicketRealms(), " or "), how)
 	}
 	of := "Basic"
 	if w.byPassword == nil {

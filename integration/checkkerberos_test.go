@@ -100,6 +100,7 @@ func TestCheckConfigKerberos(t *testing.T) {
 	twice := newService(t, "svc-twice", "HTTP/twice.example.test", "24")
 	newService(t, "svc-twin", "HTTP/twin.example.test", "24")
 	secondHolder(t, "HTTP/twice.example.test", "CN=svc-twin,CN=Users,"+domain.BaseDN)
+	do(t, "replicating", domain.Replicate)
 	config := func(verify string, hosts ...string) string {
 		sites := ""
 		for _, host := range hosts {
@@ -188,6 +189,7 @@ func TestCheckSiteKerberos(t *testing.T) {
 	machine := "CN=WEB01,CN=Computers," + domain.BaseDN
 	modify(t, machine, "add: msDS-SupportedEncryptionTypes\nmsDS-SupportedEncryptionTypes: 24")
 	t.Cleanup(func() { modify(t, machine, "delete: msDS-SupportedEncryptionTypes") })
+	do(t, "replicating", domain.Replicate) // any KDC may be asked
 	denying, ntlm := fmt.Sprintf("http://localhost:%d", freePort(t)), fmt.Sprintf("http://localhost:%d", freePort(t))
 	loose := fmt.Sprintf("https://localhost:%d", freePort(t))
 	cert, key := certificate(t, t.TempDir())
@@ -272,7 +274,7 @@ func TestExplainTickets(t *testing.T) {
 	}
 	config := configFile(t, "{\n"+block("EXAMPLE", service+"\nverify bind\nverify relay\nverify keytab "+domain.HTTPKeytab())+
 		block("ALONE", service+"\nverify keytab "+domain.HTTPKeytab()+" {\nrealms EXAMPLE.TEST OTHER.TEST\n}")+
-		block("PLAIN", service+"\nverify bind")+"}\n"+`
+		block("BARE", "verify keytab "+domain.HTTPKeytab())+block("PLAIN", service+"\nverify bind")+"}\n"+`
 http://all.test {
 	windows_auth EXAMPLE
 	respond ok
@@ -280,6 +282,12 @@ http://all.test {
 http://tickets.test {
 	windows_auth ALONE {
 		require group "Web Users"
+	}
+	respond ok
+}
+http://bare.test {
+	windows_auth PLAIN BARE {
+		insecure_basic
 	}
 	respond ok
 }
@@ -295,6 +303,7 @@ http://two.test {
 		"tickets alone":        {"alice --site http://tickets.test", "", 0, "of ALONE|of the realm EXAMPLE.TEST or OTHER.TEST, is looked up in ALONE|fits      group|is let in"},
 		"tickets alone, not":   {"bob --site http://tickets.test", "", 1, "does not  group|403 Forbidden"},
 		"another directory":    {"alice --site http://two.test", "", 0, "of PLAIN|is looked up in ALONE|a ticket asks ALONE alone, whoever logs in: what follows is true of Basic"},
+		"by SIDs alone":        {"alice --site http://bare.test", "", 0, "of PLAIN|is known to BARE by the SIDs in it: it has no service_account, and rules about names let nobody in|a ticket asks BARE alone"},
 		"no log-in by tickets": {"alice --site http://tickets.test --log-in", "", 2, "nobody logs in at ALONE by a password|hint: leave --log-in"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 )
 
 // buildCaddy builds what go run ./cmd/caddy would run, once.
@@ -34,24 +36,7 @@ type demonstration struct {
 	Site, Directory string
 	FirstAnswer     time.Duration
 	process         *exec.Cmd
-	output          *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
+	output          *servers.Output
 }
 
 var (
@@ -65,7 +50,7 @@ func startDemo(t *testing.T) *demonstration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &demonstration{output: new(lockedBuffer)}
+	d := &demonstration{output: new(servers.Output)}
 	d.process = exec.Command(binary, "windows-auth", "demo", "--listen", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
 	d.process.Stdout, d.process.Stderr = d.output, d.output
 	began := time.Now()

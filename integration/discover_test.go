@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 )
 
 // The site of a new domain, [MS-ADTS] 6.1.1.2.2.1.
@@ -41,7 +42,7 @@ func discovering(t *testing.T, more ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := serverDir(t)
+	dir := servers.Dir(t)
 	s := &site{logPath: filepath.Join(dir, "caddy.log")}
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	s.HTTP = "http://" + address
@@ -145,7 +146,7 @@ func TestDiscoverOtherwise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir := serverDir(t)
+		dir := servers.Dir(t)
 		conf := configure(t, dir, "{\n\tldap EXAMPLE {\n\t\tdiscover {{.Domain}}\n\t\ttls {\n\t\t\ttrust_pool file {{.CA}}\n\t\t}\n\t}\n}\n", map[string]string{"Domain": domain.DNSDomain, "CA": domain.CA()})
 		for want, args := range map[string][]string{
 			"was authenticated":         {"check-user", "--config", conf, "-u", "alice", "-p", "Secr3t-alice"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	krb "github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krbforge"
 )
@@ -156,7 +158,14 @@ var forgeries = map[string]forgery{
 		}
 		f.PAC(t, raw)
 	}, 401, "pac", 200},
-	"C-05 a signed PAC": {func(t *testing.T, f *krbforge.Forge) { f.PAC(t, krbforge.Signed(t, f.Long, f.ClientInfo())) }, 200, "", 200},
+	"C-05 a cut PAC": {func(t *testing.T, f *krbforge.Forge) {
+		pac := krbforge.Signed(t, f.Long, f.ClientInfo())
+		f.PAC(t, pac[:len(pac)-8])
+	}, 401, "pac", 401},
+	"C-05 a PAC of 2^32-1 buffers":             {lengths(0, 0xffffffff), 401, "pac", 401},
+	"C-05 a PAC with a buffer of 2^32-1 bytes": {lengths(12, 0xffffffff), 401, "pac", 401},
+	"C-05 a PAC with a buffer beyond its end":  {lengths(16, 1<<40), 401, "pac", 401},
+	"C-05 a signed PAC":                        {func(t *testing.T, f *krbforge.Forge) { f.PAC(t, krbforge.Signed(t, f.Long, f.ClientInfo())) }, 200, "", 200},
 	"C-05 a changed PAC": {func(t *testing.T, f *krbforge.Forge) {
 		pac := krbforge.Signed(t, f.Long, f.ClientInfo(), krbforge.Buffer{Kind: 99, Data: []byte("a buffer")})
 		pac[bytes.Index(pac, []byte("a buffer"))] ^= 1
@@ -188,6 +197,20 @@ var forgeries = map[string]forgery{
 	"no checksum": {func(_ *testing.T, f *krbforge.Forge) { f.Sent.Cksum = types.Checksum{} }, 401, "bad_token", 200},
 }
 
+// lengths writes a number into the head of a PAC after it was signed, [MS-PAC] 2.3: of
+// buffers, or of the first one's length or place.
+func lengths(at int, number uint64) func(*testing.T, *krbforge.Forge) {
+	return func(t *testing.T, f *krbforge.Forge) {
+		pac := krbforge.Signed(t, f.Long, f.ClientInfo())
+		if number > 1<<32 {
+			binary.LittleEndian.PutUint64(pac[at:], number)
+		} else {
+			binary.LittleEndian.PutUint32(pac[at:], uint32(number))
+		}
+		f.PAC(t, pac)
+	}
+}
+
 func of(etype int32) func(*testing.T, *krbforge.Forge) {
 	return func(_ *testing.T, f *krbforge.Forge) {
 		f.Long, f.Part.Key = forgedKey(etype), krbforge.Key(etype, 0x55)
@@ -202,13 +225,21 @@ func clock(off time.Duration) func(*testing.T, *krbforge.Forge) {
 	return func(_ *testing.T, f *krbforge.Forge) { f.Sent.CTime = f.Sent.CTime.Add(off) }
 }
 
+// tellsUser has Apache say in X-User whom it lets in.
+const tellsUser = "LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so\nHeader set X-User \"expr=%{REMOTE_USER}\""
+
 // TestForgedTickets: threats C-01, C-03 to C-05 and C-07 to C-10 at a running site.
 // Each lie alone is refused with its reason and no token to go on with. That the
 // request is good without it says Apache's mod_auth_gssapi, with the same keytab.
 func TestForgedTickets(t *testing.T) {
 	keytab := forgedKeytab(t)
 	s := forgedSite(t, openLDAP(t), keytab, "")
-	other := apache(t, keytab, forgedRealm)
+	raw, err := os.ReadFile(keytab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	servers.Apache(t, address, forgedRealm, raw, tellsUser)
 	for name, c := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			f := forge("anna")
@@ -219,7 +250,7 @@ func TestForgedTickets(t *testing.T) {
 			if strings.HasPrefix(name, "C-06") {
 				s.wantTransited(t)
 			}
-			theirs := present(t, other+"/index.html", token)
+			theirs := present(t, "http://"+address+"/index.html", token)
 			if theirs.StatusCode != c.apache || c.apache == 200 && theirs.Header.Get("X-User") == "" {
 				t.Errorf("Apache: got %d %q, want %d", theirs.StatusCode, theirs.Header.Get("X-User"), c.apache)
 			}

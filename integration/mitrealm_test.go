@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 )
 
 // mitRealm is a realm of MIT's KDC on loopback.
@@ -45,7 +47,7 @@ const mitConf = `[libdefaults]
 // the name.
 func startMIT(t *testing.T, people ...string) *mitRealm {
 	t.Helper()
-	dir := serverDir(t)
+	dir := servers.Dir(t)
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	for name, text := range map[string]string{"kdc.conf": fmt.Sprintf(mitKDCConf, dir, address), "krb5.conf": fmt.Sprintf(mitConf, address)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

@@ -3,70 +3,25 @@ package integration
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"text/template"
-	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 )
 
 // Servers that are not ours and stand in front of the site. Each runs on
 // loopback, in the foreground, out of a directory of its own.
 
-// runServer starts a server and ends it, by its process id, with the test. It is
-// there when it takes connections at the address.
+// runServer runs a program in a directory of its own.
 func runServer(t *testing.T, dir, address, program string, args ...string) {
 	t.Helper()
-	output := new(lockedBuffer)
 	server := exec.Command(program, args...)
-	server.Stdout, server.Stderr, server.Dir = output, output, dir
-	if err := server.Start(); err != nil {
-		t.Fatalf("%v; integration/deps installs it", err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(5 * time.Second):
-			_ = server.Process.Kill()
-			<-ended
-		}
-	})
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("%s ended: %v\n%s", program, err, output)
-		default:
-		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%s does not answer:\n%s", program, output)
-		}
-	}
-}
-
-// serverDir is a directory that a server can write to after it gave up root.
-func serverDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "caddy-ntlm-server-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // a test's own
-		t.Fatal(err)
-	}
-	return dir
+	server.Dir = dir
+	servers.Run(t, server, address, nil)
 }
 
 // configure writes a server's configuration.
@@ -87,7 +42,7 @@ func configure(t *testing.T, dir, text string, values map[string]string) string 
 // to the site, which it keeps; more are words of its location.
 func nginx(t *testing.T, site string, more ...string) (base string) {
 	t.Helper()
-	dir := serverDir(t)
+	dir := servers.Dir(t)
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	conf := configure(t, dir, `
 daemon off;
@@ -124,7 +79,7 @@ http {
 // NTLM on it, as it does by default.
 func squid(t *testing.T) (base string) {
 	t.Helper()
-	dir := serverDir(t)
+	dir := servers.Dir(t)
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	conf := configure(t, dir, `
 http_port {{.Address}}

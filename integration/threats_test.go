@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 )
 
@@ -115,7 +116,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := serverDir(t)
+	dir := servers.Dir(t)
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	conf := configure(t, dir, `{
 	admin off

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 )
 
 // configVariable names the Caddyfile that this program serves instead of measuring:
@@ -62,44 +62,7 @@ func startCaddy(b *testing.B, caddyfile, address string) int {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return startServer(b, server, address, func() { _ = input.Close() })
-}
-
-// startServer runs a server until the benchmark ends. It is there when it takes
-// connections at the address.
-func startServer(b *testing.B, server *exec.Cmd, address string, stop func()) int {
-	b.Helper()
-	var output bytes.Buffer
-	server.Stdout, server.Stderr = &output, &output
-	if err := server.Start(); err != nil {
-		b.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	b.Cleanup(func() {
-		stop()
-		select {
-		case <-ended:
-		case <-time.After(10 * time.Second):
-			_ = server.Process.Kill()
-			<-ended
-		}
-	})
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if nc, err := net.Dial("tcp", address); err == nil {
-			_ = nc.Close()
-			return server.Process.Pid
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			b.Fatalf("%s ended: %v\n%s", server.Path, err, output.String())
-		default:
-		}
-		if time.Since(began) > 20*time.Second {
-			b.Fatalf("%s does not answer at %s within 20 s", server.Path, address)
-		}
-	}
+	return servers.Run(b, server, address, func() { _ = input.Close() })
 }
 
 // cpuOf is what a process and its children have used, proc_pid_stat(5): user and

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/krbforge"
 )
@@ -186,7 +187,8 @@ func BenchmarkTicket(b *testing.B) {
 		{name: "pac300", address: certified, pid: pid, holder: holderOf(b, long, "many", nil)},
 	}
 	if _, err := os.Stat(gssapiModule); err == nil {
-		address, parent := startApache(b, keytab)
+		address := freeAddresses(b, 1)[0]
+		parent := servers.Apache(b, address, ticketRealm, keytab, "")
 		sites = append(sites,
 			&ticketed{name: "apache", address: address, pid: parent, holder: holderOf(b, long, "alice", nil)},
 			&ticketed{name: "apache300", address: address, pid: parent, holder: holderOf(b, long, "many", nil)})

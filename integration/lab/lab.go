@@ -116,6 +116,9 @@ func (l *Lab) Heap(n int) error {
 // allow_sasl_over_tls (as it is at first) or yes, and restarts both.
 func (l *Lab) StrongAuth(value string) error { return l.run("strong-auth", l.Dir, value) }
 
+// Replicate brings both controllers to the same data.
+func (l *Lab) Replicate() error { return l.run("replicate", l.Dir) }
+
 // CA is the path of the certificate authority's PEM file.
 func (l *Lab) CA() string { return l.env["CA"] }
 

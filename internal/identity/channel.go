@@ -14,6 +14,9 @@ type Channel struct {
 	// Required says that a client must name the channel or the service. Else it
 	// may, and is held to what it names.
 	Required bool
+	// TLS says that the client's TLS ends here: what it is bound to is one of Bindings,
+	// or of another server, also where none is known.
+	TLS bool
 	// Bindings are the channel bindings that fit, as MsvAvChannelBindings and Bnd
 	// hold them, [MS-NLMP] 2.2.2.1 and RFC 4121 4.1.1.2: of the certificates that
 	// this connection can have shown. None where nobody knows: without TLS, or
@@ -50,7 +53,8 @@ func (c *Channel) Check(m Meant) error {
 	if c == nil {
 		return nil
 	}
-	bound := m.Binding != nil && len(c.Bindings) > 0
+	known := c.TLS || len(c.Bindings) > 0
+	bound := m.Binding != nil && known
 	if bound && c.Again != nil && !slices.Contains(c.Bindings, *m.Binding) {
 		c.Bindings = c.Again()
 	}
@@ -60,7 +64,7 @@ func (c *Channel) Check(m Meant) error {
 	switch {
 	case bound:
 		return nil
-	case c.Required && len(c.Bindings) > 0:
+	case c.Required && known:
 		return elsewhere(errUnbound, hintUnbound)
 	case c.Required && len(c.Targets) == 0:
 		return elsewhere(errors.New("nothing is known that a log-in could be held to"), hintNoNames)
@@ -78,11 +82,14 @@ func (c *Channel) isTarget(spn string) bool {
 	if !ok || !strings.EqualFold(class, "HTTP") {
 		return false
 	}
-	host, _, _ = strings.Cut(host, ":") // some clients name the port, RFC 2743 and [MS-SPNG] do not
+	host, _, _ = strings.Cut(host, ":") // Chromium names the port where a policy says so
 	return slices.ContainsFunc(c.Targets, func(t string) bool { return strings.EqualFold(t, host) })
 }
 
 func (c *Channel) bindings() string {
+	if len(c.Bindings) == 0 {
+		return "no certificate of this server"
+	}
 	texts := make([]string, len(c.Bindings))
 	for i, b := range c.Bindings {
 		texts[i] = fmt.Sprintf("%x", b)

@@ -11,6 +11,7 @@ type Principal struct {
 	claimed  Name
 	verifier string
 	server   string
+	meant    Meant
 	evidence io.Closer
 }
 
@@ -25,6 +26,8 @@ type Proof struct {
 	Verifier string
 	// Server is the controller that said yes, host:port.
 	Server string
+	// Meant is what the client has said of where it logs in.
+	Meant Meant
 	// Evidence is what the verifier hands to the directory of its own house,
 	// such as the connection on which the controller said yes, and is closed
 	// with the Principal. May be nil.
@@ -34,7 +37,7 @@ type Proof struct {
 // Prove makes a Principal. Called by verifiers alone, after the controller's
 // yes.
 func Prove(p Proof) *Principal {
-	return &Principal{sid: p.SID, claimed: p.Claimed, verifier: p.Verifier, server: p.Server, evidence: p.Evidence}
+	return &Principal{sid: p.SID, claimed: p.Claimed, verifier: p.Verifier, server: p.Server, meant: p.Meant, evidence: p.Evidence}
 }
 
 // SID is whom the controller let in.
@@ -48,6 +51,9 @@ func (p *Principal) Verifier() string { return p.verifier }
 
 // Server is the controller that said yes, host:port.
 func (p *Principal) Server() string { return p.server }
+
+// Meant is what the client has said, under its key, of where it logs in.
+func (p *Principal) Meant() Meant { return p.meant }
 
 // Evidence is what the verifier left for its directory, or nil.
 func (p *Principal) Evidence() io.Closer { return p.evidence }

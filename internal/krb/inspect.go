@@ -29,7 +29,7 @@ type Request struct {
 	Mutual     bool   // the client wants an AP-REP
 	UserToUser bool
 
-	request messages.APReq
+	request *messages.APReq
 }
 
 // Rejection is a KRB-ERROR, RFC 4120 5.9.1.
@@ -46,10 +46,11 @@ func Inspect(token []byte) (m *Message, err error) {
 	defer recovered(&err)
 	raw, err := unframe(tokenAPReq, token)
 	if err == nil && (len(token) == 0 || token[0] != apRepTag) {
-		r := new(Request)
-		if err := r.request.Unmarshal(raw); err != nil {
+		request, err := readAPReq(raw)
+		if err != nil {
 			return nil, fmt.Errorf("%w: AP-REQ: %w", ErrMalformed, err)
 		}
+		r := &Request{request: request}
 		t, options := &r.request.Ticket, r.request.APOptions.Bytes
 		r.Service, r.Realm = strings.Join(t.SName.NameString, "/"), t.Realm
 		r.Etype, r.Version, r.Session = t.EncPart.EType, uint32(t.EncPart.KVNO), r.request.EncryptedAuthenticator.EType
@@ -123,20 +124,20 @@ func (r *Request) Open(table *Keytab) (o *Opened, err error) {
 	}
 	var pacTrouble error
 	o.PAC, pacTrouble = pacIn(part.AuthorizationData)
-	return o, errors.Join(pacTrouble, o.readAuthenticator(&r.request, part.Key))
+	return o, errors.Join(pacTrouble, o.openAuthenticator(r.request, part.Key))
 }
 
-// readAuthenticator reads what the client wrote beside the ticket.
-func (o *Opened) readAuthenticator(r *messages.APReq, key types.EncryptionKey) error {
+// openAuthenticator reads what the client wrote beside the ticket.
+func (o *Opened) openAuthenticator(r *messages.APReq, key types.EncryptionKey) error {
 	plain, err := open(r.EncryptedAuthenticator, key, usageAuthenticator)
 	if err != nil {
 		return fmt.Errorf("%w: the session key does not open the authenticator", ErrForged)
 	}
-	var sent types.Authenticator
-	if err := sent.Unmarshal(plain); err != nil {
+	sent, err := readAuthenticator(plain)
+	if err != nil {
 		return fmt.Errorf("%w: authenticator: %w", ErrMalformed, err)
 	}
-	o.Claimed, o.At = strings.Join(sent.CName.NameString, "/")+"@"+sent.CRealm, moment(&sent)
+	o.Claimed, o.At = strings.Join(sent.CName.NameString, "/")+"@"+sent.CRealm, moment(sent)
 	if o.Binding, err = binding(sent.Cksum); err != nil {
 		return err
 	}

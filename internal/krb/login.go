@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 )
@@ -196,7 +195,7 @@ func timestamp(key types.EncryptionKey) (types.PADataSequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := crypto.GetEncryptedData(plain, key, usageTimestamp, 0)
+	sealed, err := seal(plain, key, usageTimestamp)
 	if err != nil {
 		return nil, err
 	}
