@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +20,9 @@ import (
 // tls-server-end-point, RFC 5929 4: a connection is known by the certificate that
 // its server has shown. Neither Go nor Caddy say which one that was; so those count
 // that the server would show now, or has lately shown, under the name that the
-// client asked for. All of them are the server's own, and nobody else has their keys.
+// client asked for. All of them are the server's own. Sites of one server may have
+// owners who do not trust each other: where a request names another host than TLS did,
+// those certificates alone count that are that host's too.
 
 const (
 	// endpointFresh is how long the answer to "which certificates" is used while it
@@ -42,11 +46,17 @@ type endpoints struct {
 // asked for, or where it asked for none the address.
 type endpoint struct{ name, address string }
 
-// shown are the channel bindings of certificates, the youngest first.
+// shown are the certificates under a name, the youngest first.
 type shown struct {
-	at       time.Time // of the last look
-	bindings [][16]byte
-	last     []time.Time
+	at           time.Time // of the last look
+	certificates []shownLeaf
+}
+
+// shownLeaf is a certificate that a server has shown.
+type shownLeaf struct {
+	leaf    *x509.Certificate
+	binding [16]byte
+	last    time.Time
 }
 
 var sharedEndpoints = caddy.NewUsagePool()
@@ -74,13 +84,13 @@ func (h *Handler) unshareEndpoints() {
 	}
 }
 
-// of are the bindings under a name, as of no longer ago than fresh. look gives the
-// certificates as they are now.
-func (e *endpoints) of(name endpoint, now time.Time, fresh time.Duration, look func() []*x509.Certificate) [][16]byte {
+// of are the certificates under a name, as of no longer ago than fresh. look gives
+// them as they are now.
+func (e *endpoints) of(name endpoint, now time.Time, fresh time.Duration, look func() []*x509.Certificate) []shownLeaf {
 	e.mu.Lock()
 	if s := e.names[name]; s != nil && now.Sub(s.at) < fresh {
 		defer e.mu.Unlock()
-		return s.bindings
+		return s.certificates
 	}
 	e.mu.Unlock()
 	found := look() // which may ask a storage or a certificate authority, and hold up nobody else
@@ -97,25 +107,27 @@ func (e *endpoints) of(name endpoint, now time.Time, fresh time.Duration, look f
 	}
 	s.at = now
 	s.note(found, now)
-	return s.bindings
+	return s.certificates
 }
 
 // note puts certificates before those that were shown earlier, and forgets the
 // oldest. The slice that was handed out stays as it is.
-func (s *shown) note(certificates []*x509.Certificate, now time.Time) {
-	bindings, last := make([][16]byte, 0, len(certificates)+len(s.bindings)), make([]time.Time, 0, len(certificates)+len(s.last))
-	for _, certificate := range certificates {
-		if b := ntlm.EndPointBinding(certificate); !slices.Contains(bindings, b) {
-			bindings, last = append(bindings, b), append(last, now)
+func (s *shown) note(found []*x509.Certificate, now time.Time) {
+	noted := make([]shownLeaf, 0, len(found)+len(s.certificates))
+	for _, leaf := range found {
+		if c := (shownLeaf{leaf, ntlm.EndPointBinding(leaf), now}); !slices.ContainsFunc(noted, c.same) {
+			noted = append(noted, c)
 		}
 	}
-	for i, b := range s.bindings {
-		if len(bindings) < maxShown && now.Sub(s.last[i]) < endpointKept && !slices.Contains(bindings, b) {
-			bindings, last = append(bindings, b), append(last, s.last[i])
+	for _, c := range s.certificates {
+		if len(noted) < maxShown && now.Sub(c.last) < endpointKept && !slices.ContainsFunc(noted, c.same) {
+			noted = append(noted, c)
 		}
 	}
-	s.bindings, s.last = bindings, last
+	s.certificates = noted
 }
+
+func (c shownLeaf) same(other shownLeaf) bool { return c.binding == other.binding }
 
 // makeRoom forgets the name that was looked at longest ago.
 func (e *endpoints) makeRoom() {
@@ -133,8 +145,35 @@ func (e *endpoints) makeRoom() {
 }
 
 // endpointBindings are the bindings of the connection that a request came on, as of
-// no longer ago than fresh.
+// no longer ago than fresh, that count for its host.
 func (h *Handler) endpointBindings(r *http.Request, fresh time.Duration) [][16]byte {
+	certificates := h.endpointCertificates(r, fresh)
+	host, other := otherHost(r)
+	bindings := make([][16]byte, 0, len(certificates))
+	for _, c := range certificates {
+		if !other || c.leaf.VerifyHostname(host) == nil {
+			bindings = append(bindings, c.binding)
+		}
+	}
+	return bindings
+}
+
+// otherHost is the host that a request is for, and whether TLS was asked for another, or
+// for none though the host has a name. Browsers do that where one certificate is of both
+// hosts, RFC 9113 9.1.1.
+func otherHost(r *http.Request) (host string, other bool) {
+	host = r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(host, ".")
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && r.TLS.ServerName == "" {
+		return host, false
+	}
+	return host, !strings.EqualFold(host, r.TLS.ServerName)
+}
+
+func (h *Handler) endpointCertificates(r *http.Request, fresh time.Duration) []shownLeaf {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	name := endpoint{name: r.TLS.ServerName}
 	if name.name == "" && local != nil {

@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -82,7 +83,7 @@ func TestEndpoint(t *testing.T) {
 	}}}
 	of := func(name, local string) [][16]byte {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.TLS = &tls.ConnectionState{ServerName: name}
+		r.Host, r.TLS = cmp.Or(name, "192.0.2.1"), &tls.ConnectionState{ServerName: name}
 		return h.endpointBindings(r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(net.TCPAddrFromAddrPort(mustAddrPort(t, local))))), endpointFresh)
 	}
 	bEC, bRS, bOther, bFallback := bindingOf(t, ec), bindingOf(t, rs), bindingOf(t, other), bindingOf(t, fallback)
@@ -140,7 +141,7 @@ func TestEndpointsAreBounded(t *testing.T) {
 		now = now.Add(endpointFresh)
 		e.of(endpoint{name: "web.example.com"}, now, endpointFresh, func() []*x509.Certificate { return []*x509.Certificate{leaf()} })
 	}
-	if got := len(e.names[endpoint{name: "web.example.com"}].bindings); got != maxShown {
+	if got := len(e.names[endpoint{name: "web.example.com"}].certificates); got != maxShown {
 		t.Errorf("got %d certificates, want %d", got, maxShown)
 	}
 }

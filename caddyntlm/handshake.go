@@ -23,7 +23,7 @@ type handshake struct {
 	verifier string             // of proven
 	claimed  identity.Name
 	meant    identity.Meant
-	demand   string // of the door where it began
+	demand   string // of the request that began it
 	mu       sync.Mutex
 	timer    *time.Timer
 	over     bool

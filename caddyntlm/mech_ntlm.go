@@ -114,7 +114,7 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 		}
 	}()
 	if v.credential.message == nil {
-		h = &handshake{place: place, demand: v.door.demand}
+		h = &handshake{place: place, demand: v.demand()}
 		return h, nil
 	}
 	ctx, cancel := v.deadline()
@@ -125,7 +125,7 @@ func (v *visit) startHandshake(known bool) (*handshake, error) {
 	if err != nil {
 		return nil, err
 	}
-	h = &handshake{exchange: exchange, place: place, demand: v.door.demand, took: v.door.now().Sub(began)}
+	h = &handshake{exchange: exchange, place: place, demand: v.demand(), took: v.door.now().Sub(began)}
 	return h, nil
 }
 
@@ -151,7 +151,7 @@ func (v *visit) resume() (*handshake, error) {
 		return nil, identity.Fail(identity.KindHandshakeTimeout, nil)
 	case do != doFinish:
 		return nil, identity.Fail(identity.KindState, nil)
-	case waiting.handshake.scheme != v.scheme, waiting.handshake.demand != v.door.demand:
+	case waiting.handshake.scheme != v.scheme, waiting.handshake.demand != v.demand():
 		waiting.handshake.close()
 		v.step(eventRefused, held{})
 		return nil, identity.Fail(identity.KindState, errOtherScheme)

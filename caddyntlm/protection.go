@@ -86,6 +86,17 @@ func (v *visit) channel() *identity.Channel {
 	return c
 }
 
+// demand is what is asked of a log-in in this request: by the door's words, and where TLS
+// was asked for another host by that of the request.
+func (v *visit) demand() string {
+	if ownTLS(v.r) {
+		if host, other := otherHost(v.r); other {
+			return fmt.Sprintf("%s %.255s", v.door.demand, strings.ToLower(host)) // no certificate is of a longer one
+		}
+	}
+	return v.door.demand
+}
+
 // ownTLS reports whether the client's TLS ends here, as far as anybody knows: behind
 // a proxy that Caddy trusts it ends there.
 func ownTLS(r *http.Request) bool { return r.TLS != nil && !throughTrusted(r) }
@@ -94,19 +105,19 @@ func ownTLS(r *http.Request) bool { return r.TLS != nil && !throughTrusted(r) }
 // were to be shown when it began: one may be renewed under it.
 func (v *visit) noteEndpoint() {
 	if v.door.ExtendedProtection != protectionOff && ownTLS(v.r) && v.conn.first() {
-		v.door.endpointBindings(v.r, endpointFresh)
+		v.door.endpointCertificates(v.r, endpointFresh)
 	}
 }
 
 // holdKnown takes somebody who is known already: on the connection, or to an outer
-// windows_auth. Where something else was asked of the log-in than is here, it is held
-// to that now, by what its client said then.
+// windows_auth. Where something else was asked of the log-in than is here, or by another
+// host it may have been, it is held to that now, by what its client said then.
 func (v *visit) holdKnown(known held) error {
 	s := known.said
 	if s == nil {
 		s = new(said)
 	}
-	if known.scheme != schemeBasic && s.demand != v.door.demand {
+	if known.scheme != schemeBasic && s.demand != v.demand() {
 		if err := v.channel().Check(s.meant); err != nil {
 			return err
 		}
@@ -123,7 +134,7 @@ func (v *visit) remembered() held {
 // saying is what the client has said: mostly what the one before it said, and that is
 // kept once.
 func (v *visit) saying() *said {
-	now := said{v.meant, v.door.demand}
+	now := said{v.meant, v.demand()}
 	if last := v.door.conns.said.Load(); last != nil && last.is(now) {
 		return last
 	}
