@@ -88,6 +88,11 @@ func presentBy(t *testing.T, client *http.Client, url string, token []byte) *htt
 		request.Header.Set("Authorization", "Negotiate "+base64.StdEncoding.EncodeToString(token))
 	}
 	response, err := client.Do(request)
+	if err != nil && strings.Contains(err.Error(), "larger than peer's advertised limit") {
+		// Go's client has read the server's SETTINGS already, and refuses by
+		// them in the server's place, RFC 9113 10.5.1.
+		return &http.Response{StatusCode: http.StatusRequestHeaderFieldsTooLarge, Header: http.Header{}, Body: http.NoBody}
+	}
 	if err != nil {
 		t.Errorf("%.80s: %v", url, err)
 		return &http.Response{Header: http.Header{}, Body: http.NoBody}
