@@ -25,6 +25,10 @@ type netlogonExchange struct {
 	mu    sync.Mutex
 	ended bool
 	stop  context.CancelFunc // of Finish; nil while it is not under way
+
+	// Of Finish, once it has ended well.
+	flags ntlm.Flags
+	key   ntlm.Key // the exported session key
 }
 
 // begin answers a NEGOTIATE_MESSAGE with a challenge that nobody has seen, for
@@ -107,13 +111,39 @@ func (x *netlogonExchange) judge(ctx context.Context, m *ntlm.Authenticate, clai
 	if err != nil {
 		return nil, wantLoginName(claimed, adLoginNames, err)
 	}
-	if _, err := m.VerifyMIC(response, v.UserSessionKey, x.negotiate, x.challenge); err != nil {
+	if x.key, err = m.VerifyMIC(response, v.UserSessionKey, x.negotiate, x.challenge); err != nil {
 		return nil, &identity.Error{
 			Kind: identity.KindBadToken, Server: server, Err: fmt.Errorf("the log-in of %s was right, and then: %w", v, err),
 			Hint: "somebody between client and server changes NTLM messages, or repeats them elsewhere",
 		}
 	}
+	x.flags = m.Flags
 	return x.verifier.directory.proveLogon(v, identity.Proof{Verifier: nameNetlogon, Claimed: claimed, Server: server, Meant: meant(response)})
 }
 
-var _ identity.NTLMExchange = (*netlogonExchange)(nil)
+// Signs implements identity.SigningExchange. The keys of clients that ask for no
+// signing are not looked at: which one they use differs.
+func (x *netlogonExchange) Signs() bool {
+	return x.flags.Has(ntlm.NegotiateExtendedSessionSecurity) && x.flags&(ntlm.NegotiateSign|ntlm.NegotiateSeal) != 0
+}
+
+// GetMIC implements identity.SigningExchange.
+func (x *netlogonExchange) GetMIC(message []byte) ([]byte, error) {
+	c, err := ntlm.NewChannel(x.flags, x.key, ntlm.ServerToClient)
+	if err != nil {
+		return nil, err
+	}
+	mic := c.Sign(message)
+	return mic[:], nil
+}
+
+// VerifyMIC implements identity.SigningExchange.
+func (x *netlogonExchange) VerifyMIC(message, mic []byte) error {
+	c, err := ntlm.NewChannel(x.flags, x.key, ntlm.ClientToServer)
+	if err != nil {
+		return err
+	}
+	return c.Verify(message, mic)
+}
+
+var _ identity.SigningExchange = (*netlogonExchange)(nil)

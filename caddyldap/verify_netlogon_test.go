@@ -197,6 +197,56 @@ func TestNetlogonMIC(t *testing.T) {
 	}
 }
 
+// TestNetlogonSigns: threats B-14. What is signed with the session key of the log-in is
+// the client's own; who asked for no signing signs nothing.
+func TestNetlogonSigns(t *testing.T) {
+	d, _ := memberServer(t, new(bench))
+	for name, flags := range map[string]ntlm.Flags{"signing": ntlm.NegotiateSign, "sealing": ntlm.NegotiateSeal, "neither": 0} {
+		client := alice()
+		client.Flags = flags
+		x, third := answered(t, d, client)
+		signs := x.(identity.SigningExchange)
+		if signs.Signs() {
+			t.Errorf("%s: signs before the log-in", name)
+		}
+		if _, err := x.Finish(t.Context(), third); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := signs.Signs(); got != (flags != 0) {
+			t.Errorf("%s: got %v that it signs", name, got)
+		}
+		if flags == 0 {
+			continue
+		}
+		m, err := ntlm.ParseAuthenticate(third)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := ntlm.NewChannel(m.Flags, client.SessionKey(), ntlm.ClientToServer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mic := to.Sign([]byte("a list"))
+		if err := signs.VerifyMIC([]byte("a list"), mic[:]); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := signs.VerifyMIC([]byte("b list"), mic[:]); err == nil {
+			t.Errorf("%s: takes another's signature", name)
+		}
+		back, err := signs.GetMIC([]byte("a list"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, err := ntlm.NewChannel(m.Flags, client.SessionKey(), ntlm.ServerToClient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := from.Verify([]byte("a list"), back); err != nil {
+			t.Errorf("%s: the client refuses ours: %v", name, err)
+		}
+	}
+}
+
 // TestNetlogonHoldsToTheChannel: threats B-13.
 func TestNetlogonHoldsToTheChannel(t *testing.T) {
 	b := new(bench)

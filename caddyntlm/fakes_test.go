@@ -197,7 +197,11 @@ type fakeExchange struct {
 	dir       *fakeDirectory
 	channel   *identity.Channel
 	challenge []byte
+	fakeContext
 }
+
+// Signs implements identity.SigningExchange.
+func (x *fakeExchange) Signs() bool { return x.dir.signs }
 
 func (x *fakeExchange) Challenge() []byte { return x.challenge }
 

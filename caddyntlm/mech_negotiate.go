@@ -149,13 +149,17 @@ func (v *visit) conclude(h *handshake) error {
 	if h.acceptor == nil {
 		return nil
 	}
-	turn, err := h.acceptor.Complete(nil, nil)
+	var signs spnego.Integrity
+	if x, ok := h.exchange.(identity.SigningExchange); ok && x.Signs() {
+		signs = x
+	}
+	turn, err := h.acceptor.Complete(nil, signs)
 	if errors.Is(err, spnego.ErrUnprotected) {
 		v.recordUnprotected(h.acceptor)
 		turn, err = h.acceptor.CompleteUnprotected(nil)
 	}
 	if err != nil {
-		return identity.Fail(identity.KindInternal, err)
+		return negotiationError(err)
 	}
 	v.final = turn.Reply
 	return nil
@@ -164,7 +168,7 @@ func (v *visit) conclude(h *handshake) error {
 // recordUnprotected writes that the client's list of mechanisms is not proven to
 // be its own: who stands between may have struck something out of it.
 func (v *visit) recordUnprotected(acceptor *spnego.Acceptor) {
-	c := v.door.log.Check(zapcore.DebugLevel, "mechListMIC not checked: the verifier has no session key")
+	c := v.door.log.Check(zapcore.DebugLevel, "mechListMIC not checked: there is no session key")
 	if c == nil {
 		return
 	}

@@ -33,7 +33,7 @@ func (h *Handler) settleNegotiate() {
 		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.Kerberos})
 	}
 	if negotiates && h.ntlm != nil && (len(h.Schemes) > 0 || h.tickets == nil || takesSigning(h.ntlm)) {
-		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.NTLMSSP, Keyless: true})
+		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.NTLMSSP, Keyless: !takesSigning(h.ntlm)})
 	}
 	if h.ntlm != nil && !slices.Contains(h.offered, schemeNTLM) && !slices.ContainsFunc(h.mechanisms, isNTLM) {
 		h.ntlm = nil

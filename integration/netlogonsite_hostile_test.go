@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
 // signing is a client of NTLM that asks for signing and sends a message integrity
@@ -134,6 +136,27 @@ func TestNetlogonSiteUnasked(t *testing.T) {
 		if got := wrongPasswords(t, "fragile"); got != before+i+1 {
 			t.Errorf("a wrong password, %s: the controller counts %d, want %d", scheme, got, before+i+1)
 		}
+	}
+}
+
+// TestNetlogonSiteSigns: threats B-14. MIT's library with gss-ntlmssp signs its list of
+// mechanisms, and is content with the signature that it gets for it.
+func TestNetlogonSiteSigns(t *testing.T) {
+	s := start(t, siteConfig{LDAP: netlogonWords(), Body: whoami})
+	users := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(users, []byte("EXAMPLE:alice:Secr3t-alice\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := initiator(t, append(os.Environ(), "NTLM_USER_FILE="+users, "KRB5_CONFIG="+os.DevNull), s.HTTP+"/", "ntlm")
+	if len(got) != 4 || got[0] != "200" || got[1] != "complete" {
+		t.Fatalf("got %v, want 200 complete; reason %s: %s", got, s.reason(t), s.refusal(t).text("error"))
+	}
+	raw, err := base64.StdEncoding.DecodeString(got[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, err := spnego.ParseResp(raw); err != nil || len(end.MechListMIC) != ntlm.SignatureLen {
+		t.Errorf("got %+v, %v, want our signature", end, err)
 	}
 }
 

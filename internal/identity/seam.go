@@ -38,6 +38,18 @@ type NTLMExchange interface {
 	Close() error
 }
 
+// SigningExchange is an NTLMExchange that has the session key once Finish has ended
+// well.
+type SigningExchange interface {
+	NTLMExchange
+	// Signs reports whether the client negotiated signing, so that GetMIC and
+	// VerifyMIC work, each for one message.
+	Signs() bool
+	// GetMIC signs a message to the client, VerifyMIC checks one of its.
+	GetMIC(message []byte) ([]byte, error)
+	VerifyMIC(message, mic []byte) error
+}
+
 // TicketVerifier decides by a Kerberos ticket, and asks nobody for it.
 type TicketVerifier interface {
 	// VerifyTicket takes a GSS-API token with an AP-REQ, RFC 4121 4.1, and what
