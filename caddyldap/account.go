@@ -57,10 +57,13 @@ func readSecret(whose, text string) (identity.Secret, error) {
 		source := "its secret"
 		if strings.HasPrefix(text, "{") && strings.IndexByte(text, '}') == len(text)-1 {
 			source = text
+			if err := unreadable(text); err != nil {
+				return identity.Secret{}, fmt.Errorf("%s: %s: %w", whose, source, err)
+			}
 		}
 		read, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
 		if err != nil {
-			return identity.Secret{}, fmt.Errorf("%s: %s cannot be read or is empty: does it exist, and may this program read it?", whose, source)
+			return identity.Secret{}, fmt.Errorf("%s: %s is empty, or cannot be read", whose, source)
 		}
 		text = strings.TrimRight(read, "\r\n")
 	}
@@ -69,6 +72,20 @@ func readSecret(whose, text string) (identity.Secret, error) {
 		return identity.Secret{}, fmt.Errorf("%s: its secret is blank", whose)
 	}
 	return secret, nil
+}
+
+// unreadable says why the file behind {file.PATH} cannot be opened: a placeholder would
+// only be empty, and Caddy's own log have the reason.
+func unreadable(placeholder string) error {
+	path, ok := strings.CutPrefix(placeholder, "{file.")
+	if !ok {
+		return nil
+	}
+	f, err := os.Open(strings.TrimSuffix(path, "}"))
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // simpleAccount binds by name and password.

@@ -35,7 +35,7 @@ func TestCheckConfig(t *testing.T) {
 		"no account":        {both("") + site, 0, "unclear  service  no service_account|unclear  group    whether the groups in rules are there"},
 		"wrong secret":      {strings.Replace(both("service_account EXAMPLE\\fragile wrong"), "\t}\n}\n", "\t}\n\tldap TWO {\n\t\tserver "+domain.LDAPS(1)+"\n\t\ttls {\n\t\t\ttrust_pool file "+domain.CA()+"\n\t\t}\n\t\tservice_account example\\fragile wrong\n\t}\n}\n", 1) + site, 1, "FAULT    service|bad_credentials|hint: check name and secret|not tried here"},
 		"disabled account":  {both("service_account EXAMPLE\\disabled " + lab.Account("disabled").Password), 1, "the account is disabled"},
-		"secret not there":  {both("service_account EXAMPLE\\svc-web {file./nowhere/secret}"), 1, "FAULT    config|cannot be read or is empty|hint: Caddy will not start"},
+		"secret not there":  {both("service_account EXAMPLE\\svc-web {file./nowhere/secret}"), 1, "FAULT    config|{file./nowhere/secret}: open /nowhere/secret: no such file or directory|hint: Caddy will not start"},
 		"a base not there":  {both(service + "\nbase_dn OU=Lost," + domain.BaseDN), 1, "FAULT    base_dn|mend base_dn"},
 		"a base elsewhere":  {both(service + "\nbase_dn DC=other,DC=test"), 1, "outside the domain"},
 		"another domain":    {both(service + "\ndomain OTHER"), 1, "write domain EXAMPLE"},
