@@ -55,10 +55,10 @@ var house = map[string][]string{
 	"cmd/caddy":           {""},
 	"integration":         {"", "integration/lab", "integration/servers", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
 	"integration/adapt":   {"", "caddyfile"},
-	"integration/bench":   {"integration/servers", "integration/slapd"},
+	"integration/bench":   {"integration/lab", "integration/servers", "integration/slapd"},
 	"integration/lab":     {},
 	"integration/mutants": {},
-	"integration/servers": {},
+	"integration/servers": {"integration/lab"},
 	"integration/slapd":   {},
 	"integration/soak":    {"", "internal/demodir"},
 }

@@ -31,11 +31,18 @@ type netlogonExchange struct {
 	key   ntlm.Key // the exported session key
 }
 
+// maxNegotiate bounds, in bytes, the message of a stranger that is kept until the answer
+// comes: a head, and the names of a domain and a workstation, [MS-NLMP] 2.2.1.1.
+const maxNegotiate = 1 << 10
+
 // begin answers a NEGOTIATE_MESSAGE with a challenge that nobody has seen, for
 // one answer. It tells the machine's name and the domain's: a controller compares
 // them with the channel's, [MS-NRPC] 3.5.4.5.1. The time makes clients send a
 // message integrity code.
 func (n *Netlogon) begin(negotiate []byte, channel *identity.Channel) (*netlogonExchange, error) {
+	if len(negotiate) > maxNegotiate {
+		return nil, identity.Fail(identity.KindOversize, fmt.Errorf("a Type 1 of %d bytes, and %d are the most", len(negotiate), maxNegotiate))
+	}
 	d := n.directory
 	x := &netlogonExchange{verifier: n, channel: channel, negotiate: bytes.Clone(negotiate)}
 	if _, err := rand.Read(x.nonce[:]); err != nil {

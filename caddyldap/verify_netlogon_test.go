@@ -155,6 +155,16 @@ func TestNetlogonChallenge(t *testing.T) {
 			t.Fatalf("after Close: got %v, want %v", err, identity.KindState)
 		}
 	}
+	for size, want := range map[int]identity.Kind{maxNegotiate: 0, maxNegotiate + 1: identity.KindOversize} {
+		first := alice().Negotiate()
+		x, err := d.NTLMVerifier().StartNTLM(t.Context(), append(first, make([]byte, size-len(first))...), nil)
+		if identity.KindOf(err) != want {
+			t.Errorf("a Type 1 of %d bytes: got %v, want %v", size, err, want)
+		}
+		if err == nil {
+			_ = x.Close()
+		}
+	}
 	x, third := answered(t, d, alice())
 	if got := b.took(); got != "" {
 		t.Errorf("%s was asked before there was an answer", got)

@@ -51,7 +51,8 @@ func (v *visit) drainRefused() error {
 // drain reads what is left of a body, up to a cap, and reports whether it saw
 // the end.
 func drain(r *http.Request, limit int64) error {
-	if r.Body == nil || r.Body == http.NoBody {
+	// Caddy wraps http.NoBody, and a read of that sets two deadlines.
+	if r.Body == nil || r.ContentLength == 0 {
 		return nil
 	}
 	if r.ContentLength > limit {

@@ -210,9 +210,16 @@ func (v *visit) misuse(kind identity.Kind, err error) error {
 	return identity.Fail(kind, err)
 }
 
-// deadline bounds all that is asked on behalf of the request.
+// deadline bounds all that is asked on behalf of the request. It is no child of the
+// request's context: the runtime keeps a timer that was stopped for a while, and would keep
+// the request with it.
 func (v *visit) deadline() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(v.r.Context(), v.door.limits.answer)
+	ctx, cancel := context.WithTimeout(context.Background(), v.door.limits.answer)
+	stop := context.AfterFunc(v.r.Context(), cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // resolve asks a directory about somebody just proven.

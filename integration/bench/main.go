@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 )
 
@@ -28,6 +29,8 @@ var suites = []suite{
 	{"./integration/bench", "^BenchmarkLogin$", "1500ms", "1"},
 	{"./integration/bench", "^BenchmarkBasic", "1s", "1"},
 	{"./integration/bench", "^BenchmarkTicket$", "3x", "1"},
+	{"./integration/bench", "^BenchmarkNTLM$", "3x", "1"},
+	{"./integration/bench", "^BenchmarkHalfOpen$", "3x", "1"},
 	{"./caddyldap", "^BenchmarkLookUp$", "1s", "1"},
 }
 
@@ -66,6 +69,13 @@ func run(rounds int) error {
 	} else {
 		defer func() { _ = slapd.Close() }()
 	}
+	if os.Getenv("LAB_DIR") == "" {
+		if domain, err := samba(dir); err != nil {
+			fmt.Fprintf(os.Stderr, "no figures of Samba: %v\n", err)
+		} else {
+			defer func() { _ = domain.Down() }()
+		}
+	}
 	if _, err := os.Stat(gssapiModule); err != nil {
 		fmt.Fprintf(os.Stderr, "no figures of Apache: %v; make deps installs it\n", err)
 	}
@@ -98,6 +108,16 @@ func openLDAP(dir string) (*slapd.Server, error) {
 		return nil, err
 	}
 	return server, os.Setenv("SLAPD_URL", server.LDAPS)
+}
+
+// samba runs a domain and tells the benchmarks where it is.
+func samba(dir string) (*lab.Lab, error) {
+	home := filepath.Join(dir, "lab")
+	domain, err := lab.Up(home)
+	if err != nil {
+		return nil, err
+	}
+	return domain, os.Setenv("LAB_DIR", home)
 }
 
 // measure runs the benchmarks once, in the directory of their package.

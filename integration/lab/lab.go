@@ -151,6 +151,23 @@ func (l *Lab) Environ() []string {
 	return append(os.Environ(), "KRB5_CONFIG="+l.KRB5Config(), "LDAPTLS_CACERT="+l.CA())
 }
 
+// Processes are the process ids of controller n as it is now.
+func (l *Lab) Processes(n int) ([]int, error) {
+	out, err := l.command("processes", l.Dir, strconv.Itoa(n)).Output()
+	if err != nil {
+		return nil, fmt.Errorf("lab processes %d: %w", n, err)
+	}
+	var pids []int
+	for _, word := range strings.Fields(string(out)) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("lab processes %d: %w", n, err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
 func (l *Lab) one(command string, n int) error {
 	return l.run(command, l.Dir, strconv.Itoa(n))
 }

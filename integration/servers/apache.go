@@ -31,10 +31,14 @@ LoadModule auth_gssapi_module /usr/lib/apache2/modules/mod_auth_gssapi.so
 <Location />
 	AuthType GSSAPI
 	AuthName test
-	GssapiCredStore keytab:%[1]s/keytab
+	%[4]s
 	Require valid-user
 </Location>
 `
+
+// ofNTLM are the words of a site whose log-ins are NTLM alone, and belong to their
+// connection.
+const ofNTLM = "GssapiAllowedMech ntlmssp\n\tGssapiConnectionBound On"
 
 // Apache is a site of mod_auth_gssapi, which stands on MIT's library, at an address: it
 // serves /index.html to whoever has a ticket for the keytab, with children of its own
@@ -43,15 +47,37 @@ LoadModule auth_gssapi_module /usr/lib/apache2/modules/mod_auth_gssapi.so
 func Apache(t testing.TB, address, realm string, keytab []byte, lines string) (pid int) {
 	t.Helper()
 	dir := Dir(t)
-	for name, text := range map[string]string{
-		"keytab": string(keytab), "index.html": "hello", "conf": fmt.Sprintf(apacheSite, dir, address, lines),
-		"krb5.conf": "[libdefaults]\n\tdefault_realm = " + realm + "\n\tdns_lookup_kdc = false\n\tallow_weak_crypto = true\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // Apache reads it as another user
-			t.Fatal(err)
-		}
-	}
-	server := exec.Command("/usr/sbin/apache2", "-D", "FOREGROUND", "-f", filepath.Join(dir, "conf"))
+	writeSite(t, dir, address, lines, "GssapiCredStore keytab:"+dir+"/keytab")
+	write(t, filepath.Join(dir, "keytab"), string(keytab))
+	write(t, filepath.Join(dir, "krb5.conf"), "[libdefaults]\n\tdefault_realm = "+realm+"\n\tdns_lookup_kdc = false\n\tallow_weak_crypto = true\n")
+	server := apache(dir)
 	server.Env = append(os.Environ(), "KRB5_CONFIG="+filepath.Join(dir, "krb5.conf"), "KRB5RCACHEDIR="+dir)
 	return Run(t, server, address, nil)
+}
+
+// ApacheNTLM is such a site for NTLM, which gss-ntlmssp accepts: it has the winbind of
+// the same machine ask a controller.
+func ApacheNTLM(t testing.TB, address string, w *Winbind) (pid int) {
+	t.Helper()
+	dir := Dir(t)
+	writeSite(t, dir, address, "", ofNTLM)
+	return Run(t, w.beside(apache(dir)), address, nil)
+}
+
+func apache(dir string) *exec.Cmd {
+	return exec.Command("/usr/sbin/apache2", "-D", "FOREGROUND", "-f", filepath.Join(dir, "conf"))
+}
+
+func writeSite(t testing.TB, dir, address, lines, words string) {
+	t.Helper()
+	write(t, filepath.Join(dir, "index.html"), "hello")
+	write(t, filepath.Join(dir, "conf"), fmt.Sprintf(apacheSite, dir, address, lines, words))
+}
+
+// write makes a file that a server can read which gave up root.
+func write(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // of a test
+		t.Fatal(err)
+	}
 }

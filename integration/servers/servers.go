@@ -13,10 +13,25 @@ import (
 	"time"
 )
 
+// patience is how long a server may take to answer on a busy machine.
+const patience = 20 * time.Second
+
 // Run starts a server that takes connections at an address, host:port, and gives its
 // process id when it does. stop is what makes it end, with the test; nil for SIGTERM.
 // One that does not is killed.
 func Run(t testing.TB, server *exec.Cmd, address string, stop func()) (pid int) {
+	t.Helper()
+	return run(t, server, stop, func() error {
+		nc, err := net.Dial("tcp", address)
+		if err == nil {
+			err = nc.Close()
+		}
+		return err
+	})
+}
+
+// run is Run for a server of which ready says whether it answers.
+func run(t testing.TB, server *exec.Cmd, stop func(), ready func() error) (pid int) {
 	t.Helper()
 	output := new(Output)
 	server.Stdout, server.Stderr = output, output
@@ -39,8 +54,8 @@ func Run(t testing.TB, server *exec.Cmd, address string, stop func()) (pid int) 
 		}
 	})
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if nc, err := net.Dial("tcp", address); err == nil {
-			_ = nc.Close()
+		err := ready()
+		if err == nil {
 			return server.Process.Pid
 		}
 		select {
@@ -49,8 +64,8 @@ func Run(t testing.TB, server *exec.Cmd, address string, stop func()) (pid int) 
 			t.Fatalf("%s ended: %v\n%s", server.Path, err, output)
 		default:
 		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%s does not answer at %s within 20 s:\n%s", server.Path, address, output)
+		if time.Since(began) > patience {
+			t.Fatalf("%s does not answer within %v: %v\n%s", server.Path, patience, err, output)
 		}
 	}
 }

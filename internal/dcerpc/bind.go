@@ -47,7 +47,7 @@ func (c *Conn) bind(b *Binding, security Security) error {
 	if err := c.write(raw); err != nil {
 		return err
 	}
-	p, err := readPDU(c.stream)
+	p, err := readPDU(c.reader)
 	if err != nil {
 		return err
 	}

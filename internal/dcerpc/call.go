@@ -93,7 +93,7 @@ func (c *Conn) request(flags uint8, id uint32, b *Binding, opnum uint16, part []
 func (c *Conn) receive(id uint32, b *Binding) ([]byte, error) {
 	var stub []byte
 	for total, first := 0, true; ; first = false {
-		p, err := readPDU(c.stream)
+		p, err := readPDU(c.reader)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package dcerpc
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const callTime = 10 * time.Second
 // closes the connection, because nobody can tell what comes next on it.
 type Conn struct {
 	stream Stream
+	reader *bufio.Reader // of the stream: header and body of an answer come at once
 	turn   chan struct{} // holds one while a call is under way; guards what follows
 
 	broken   error // what closed the connection
@@ -37,7 +39,7 @@ type Conn struct {
 
 // New takes a stream, which belongs to the connection from then on.
 func New(stream Stream) *Conn {
-	return &Conn{stream: stream, turn: make(chan struct{}, 1), maxSend: mustReceive}
+	return &Conn{stream: stream, reader: bufio.NewReader(stream), turn: make(chan struct{}, 1), maxSend: mustReceive}
 }
 
 // Close ends the connection. A call under way fails.

@@ -34,6 +34,7 @@ func mac(key []byte, parts ...[]byte) []byte {
 type stream struct {
 	block    cipher.Block
 	register [aes.BlockSize]byte
+	out      [aes.BlockSize]byte // here, because what a cipher.Block writes to is allocated
 }
 
 // newStream begins one. The initialization vector is half twice; all zero where
@@ -66,9 +67,8 @@ func (s *stream) decrypt(data []byte) {
 }
 
 func (s *stream) next() byte {
-	var out [aes.BlockSize]byte
-	s.block.Encrypt(out[:], s.register[:])
-	return out[0]
+	s.block.Encrypt(s.out[:], s.register[:])
+	return s.out[0]
 }
 
 func (s *stream) shift(sealed byte) {

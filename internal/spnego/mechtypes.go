@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// maxMechTypes bounds the list. Windows offers four or five; each entry of a
-// longer list is compared with each mechanism of the server, before anybody has
-// shown who he is.
-const maxMechTypes = 32
+// maxMechTypes bounds the list, which is kept until the negotiation ends. Windows
+// offers four or five; each entry of a longer list is compared with each mechanism of
+// the server, before anybody has shown who he is.
+const maxMechTypes = 16
 
 // MechTypeList is the client's list of mechanisms, its preferred one first,
 // RFC 4178 4.1. It keeps its encoding: that is what mechListMIC covers,

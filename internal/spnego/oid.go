@@ -29,7 +29,7 @@ const (
 
 // maxOID bounds an object identifier. The longest mechanism's is under twenty
 // bytes; without a bound a token names one of 64 KiB, which ends in a log.
-const maxOID = 64
+const maxOID = 32
 
 // Mechanism returns the mechanism that o names: Kerberos for either of its two
 // identifiers, and otherwise o.
