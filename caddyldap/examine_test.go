@@ -76,15 +76,16 @@ func TestExamine(t *testing.T) {
 		"account by DN": {nil, func(d *Directory, _ *demodir.Server) {
 			d.ServiceAccount.Name = "CN=Web Service,OU=Staff,DC=example,DC=test"
 		}, 0, []string{"well service: ", "unclear ntlm: not tried"}, 0},
-		"base of nobody":    {nil, func(d *Directory, _ *demodir.Server) { d.BaseDN = []string{"OU=Lost,DC=example,DC=test"} }, 0, []string{"fault base_dn: ", "mend base_dn"}, 1},
-		"filter of nobody":  {nil, func(d *Directory, _ *demodir.Server) { d.User = &User{Filter: "(mail=x)"} }, 0, []string{"fault rights: no account"}, 1},
-		"another domain":    {nil, func(d *Directory, _ *demodir.Server) { d.Domain = "OTHER" }, 0, []string{"fault domain: the domain's NetBIOS name is EXAMPLE", "write domain EXAMPLE"}, 1},
-		"signing wanted":    {func(c *demodir.Config) { c.SigningRequired = true }, nil, 0, []string{"fault ntlm: ", "signing_required", "fault ntlm: verify relay, will not work at", "well basic: "}, 2},
-		"bindings always":   {func(c *demodir.Config) { c.Bindings = true }, nil, 0, []string{"fault ntlm: ", "channel_binding", "LdapEnforceChannelBinding"}, 2},
-		"bindings compared": {func(c *demodir.Config) { c.SentBindings = true }, nil, 0, []string{"fault ntlm: the controller compares channel bindings", "schemes basic"}, 1},
-		"no tokenGroups":    {func(c *demodir.Config) { c.NoTokenGroups = true }, nil, 0, []string{"note rights: the service account may not read tokenGroups", "Windows Authorization Access Group"}, 0},
-		"no TLS":            {func(c *demodir.Config) { c.AllowPlain = true }, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"note tls: no TLS", "note words: insecure_plaintext"}, 0},
-		"plain and refused": {nil, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"fault service: ", "write ldaps:// or starttls", "fault basic: verify bind, will not work"}, 3},
+		"base of nobody":        {nil, func(d *Directory, _ *demodir.Server) { d.BaseDN = []string{"OU=Lost,DC=example,DC=test"} }, 0, []string{"fault base_dn: ", "mend base_dn"}, 1},
+		"filter of nobody":      {nil, func(d *Directory, _ *demodir.Server) { d.User = &User{Filter: "(mail=x)"} }, 0, []string{"fault rights: no account"}, 1},
+		"another domain":        {nil, func(d *Directory, _ *demodir.Server) { d.Domain = "OTHER" }, 0, []string{"fault domain: the domain's NetBIOS name is EXAMPLE", "write domain EXAMPLE"}, 1},
+		"signing wanted":        {func(c *demodir.Config) { c.SigningRequired = true }, nil, 0, []string{"fault ntlm: ", "signing_required", "fault ntlm: verify relay, will not work at", "well basic: "}, 2},
+		"bindings always":       {func(c *demodir.Config) { c.Bindings = true }, nil, 0, []string{"fault ntlm: ", "channel_binding", "LdapEnforceChannelBinding"}, 2},
+		"bindings compared":     {func(c *demodir.Config) { c.SentBindings = true }, nil, 0, []string{"fault ntlm: the controller compares channel bindings", "schemes basic"}, 1},
+		"no tokenGroups":        {func(c *demodir.Config) { c.NoTokenGroups = true }, nil, 0, []string{"note rights: the service account may not read tokenGroups", "Windows Authorization Access Group"}, 0},
+		"no TLS":                {func(c *demodir.Config) { c.AllowPlain = true }, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"note tls: no TLS", "note words: insecure_plaintext"}, 0},
+		"plain and refused":     {nil, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"fault service: ", "write ldaps:// or starttls", "fault basic: verify bind, will not work"}, 3},
+		"plain, refused to all": {nil, plainOnly, 0, []string{"fault bind: ", "signing_required", "write ldaps:// or starttls", "fault basic: verify bind, will not work", "fault ntlm: verify relay, will not work"}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startDemo(t, c.server)
