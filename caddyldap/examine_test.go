@@ -61,6 +61,12 @@ func TestExamine(t *testing.T) {
 		"clock, with Kerberos": {nil, func(d *Directory, _ *demodir.Server) { d.ServiceAccount.Mechanism = accountKerberos }, 10 * time.Minute, []string{
 			"fault clock: ", "fault service: ", "KDC",
 		}, 2},
+		"clock, with netlogon": {nil, func(d *Directory, _ *demodir.Server) {
+			d.VerifyRaw = []json.RawMessage{json.RawMessage(`{"verifier": "netlogon", "account": "WEB05$", "secret": "Secr3t-web05"}`)}
+		}, 40 * time.Hour, []string{
+			"fault clock: the server's clock is -40h0m0s", "in each challenge of verify netlogon", "fault netlogon: 127.0.0.1:135", "port 135", "well service: ",
+			"unclear machine: WEB05$ is not to be seen", "fault basic: verify netlogon, will not work", "fault ntlm: verify netlogon, will not work",
+		}, 4},
 		"dead": {nil, func(d *Directory, _ *demodir.Server) { d.Server = append(d.Server, Server{URL: "ldaps://" + nowhere}) }, 0, []string{
 			"fault tcp: ", "nothing listens on", "note basic: verify bind, works at ", "will not work at " + nowhere,
 		}, 1},

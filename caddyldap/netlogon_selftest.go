@@ -89,13 +89,13 @@ func (n *Netlogon) test(ctx context.Context, sv *server) (level int, err error) 
 	if err != nil {
 		return 0, explainNetlogon(c.addr, n.Account, &netlogon.ChannelError{Server: c.addr, Err: fmt.Errorf("%w: %w", netlogon.ErrSecret, err)})
 	}
-	print := maphash.Bytes(testSeed, secret)
-	if known := c.tested; known.secret == print && d.now().Before(known.at.Add(testPause)) {
+	mark := maphash.Bytes(testSeed, secret)
+	if known := c.tested; known.secret == mark && d.now().Before(known.at.Add(testPause)) {
 		return known.level, asError(known.err)
 	}
 	level, failure := n.logOnItself(ctx, c, string(secret))
-	if ctx.Err() == nil || failure == nil {
-		c.tested = channelTest{d.now(), print, level, failure}
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		c.tested = channelTest{d.now(), mark, level, failure}
 	}
 	return level, asError(failure)
 }
@@ -130,13 +130,16 @@ func (n *Netlogon) logOnItself(ctx context.Context, c *controller, secret string
 		return v.Level, nil
 	}
 	failure = explainNetlogon(c.addr, n.Account, err)
-	_, refused := errors.AsType[*netlogon.StatusError](err)
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled): // which is nobody's fault
 	case cannotServe(failure):
 		m.failed(c, d, failure)
-	case refused && failure.Kind.AboutAccount():
+	case !decided(failure):
+		m.suspect(c, d)
+	default:
 		m.back(c, d)
+	}
+	if _, refused := errors.AsType[*netlogon.StatusError](err); refused && !cannotServe(failure) && failure.Kind.AboutAccount() {
 		return 0, nil
 	}
 	return 0, failure
