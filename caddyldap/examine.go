@@ -43,6 +43,7 @@ type examination struct {
 	refusals Refusals             // of service accounts: they are not tried again
 	relay    map[*server]Level    // what became of NTLM there
 	kerberos map[*server]Level    // what became of tickets there
+	channels map[*server]Level    // what became of the secure channel there
 	usable   map[*server]bool     // connection and rootDSE are well
 	told     map[Observation]bool // what is the same at each server
 }
@@ -65,13 +66,13 @@ func (d *Directory) serviceKey() [2]string {
 
 // Examine looks at what log-ins will need, for the doctor. begin is told of each
 // server before its observations, and of the directory itself by an empty text.
-// It writes nothing, and sends no password but the service account's own: that none
-// that is in refusals, and notes there what is refused. hosts are those of the sites
+// It writes nothing, and sends no password but the service account's own, and proof
+// that it knows the machine account's: none of those in refusals, and notes there what is refused. hosts are those of the sites
 // that use the directory, for which browsers get tickets.
 func (d *Directory) Examine(ctx context.Context, refusals Refusals, hosts []string, begin func(server string), tell func(Observation)) {
 	x := &examination{
 		directory: d, tell: tell, refusals: refusals, told: make(map[Observation]bool), hosts: hosts, canonical: net.DefaultResolver.LookupCNAME,
-		relay: make(map[*server]Level), kerberos: make(map[*server]Level), usable: make(map[*server]bool),
+		relay: make(map[*server]Level), kerberos: make(map[*server]Level), channels: make(map[*server]Level), usable: make(map[*server]bool),
 	}
 	missing := d.testDiscovery(ctx)
 	x.servers = d.servers.all()
@@ -141,10 +142,16 @@ func (x *examination) schemes() {
 	case nil:
 	case *KerberosPassword:
 		x.unclear("basic", "verify "+nameKerberosPassword+", the KDCs were not tried", "caddy windows-auth check-user tries one, and the keytab, with a user's password")
+	case *Netlogon:
+		x.scheme("basic", nameNetlogon, x.channels, byHand)
 	default:
 		x.scheme("basic", nameBind, nil, byHand)
 	}
-	if d.NTLMVerifier() != nil {
+	switch d.NTLMVerifier().(type) {
+	case nil:
+	case *Netlogon:
+		x.scheme("ntlm", nameNetlogon, x.channels, byHand)
+	default:
 		x.scheme("ntlm", nameRelay, x.relay, byHand)
 	}
 	if d.keytab() != nil {
@@ -156,7 +163,7 @@ func (x *examination) scheme(scheme, verifier string, probed map[*server]Level, 
 	var at, not, untried []string
 	for _, s := range x.servers {
 		switch level, tried := probed[s]; {
-		case !x.usable[s], tried && level == Faulty:
+		case !x.usable[s] && verifier != nameNetlogon, tried && level == Faulty:
 			not = append(not, s.url.Addr())
 		case probed != nil && (!tried || level == Unclear):
 			untried = append(untried, s.url.Addr())

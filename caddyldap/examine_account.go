@@ -44,6 +44,7 @@ func (x *examination) account(ctx context.Context, s *server, root rootDSE) {
 		x.rights(ctx, c, root)
 	}
 	x.lockout(ctx, c, root)
+	x.machineAccount(ctx, c, root)
 	x.tickets(ctx, c, root)
 	x.ntlm(ctx, s, root, secret)
 }
@@ -211,27 +212,20 @@ func (x *examination) ntlm(ctx context.Context, s *server, root rootDSE, secret 
 		x.unclear("ntlm", "not tried: a service account without a password, or named by a DN, cannot log in by NTLM", "")
 		return
 	}
-	client := d.asClient(secret)
-	start := func(negotiate []byte) (identity.NTLMExchange, error) {
-		c, err := d.connect(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		return r.begin(ctx, c, negotiate)
-	}
-	if err := relayOnce(ctx, client, start); err != nil {
+	unbound, bound := r.at(ctx, s, secret)
+	if unbound != nil {
 		x.relay[s] = Faulty
-		x.fault("ntlm", err)
+		x.fault("ntlm", unbound)
 		return
 	}
 	x.relay[s] = Well
-	client.ChannelBinding = &[16]byte{1}
-	switch err := relayOnce(ctx, client, start); {
-	case err == nil:
+	switch {
+	case bound == nil:
 		x.well("ntlm", "the relay works; neither signing nor channel binding is enforced on this connection")
-	case identity.KindOf(err) == identity.KindChannelBinding:
-		x.tell(Observation{Faulty, "ntlm", "the controller compares channel bindings (LdapEnforceChannelBinding is 1): clients on HTTPS send one, and will be refused", "offer Basic on HTTPS (schemes basic), or set LdapEnforceChannelBinding to 0"})
+	case identity.KindOf(bound) == identity.KindChannelBinding:
+		e, _ := errors.AsType[*identity.Error](bound)
+		x.tell(Observation{Faulty, "ntlm", e.Err.Error(), e.Hint})
 	default:
-		x.unclear("ntlm", "the relay works for clients without channel binding; with one: "+err.Error(), "")
+		x.unclear("ntlm", "the relay works for clients without channel binding; with one: "+bound.Error(), "")
 	}
 }

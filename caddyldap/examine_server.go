@@ -17,13 +17,21 @@ import (
 const (
 	expiresSoon = 30
 	clockSkew   = 5 * time.Minute
+	// challengeLife is how old the time in an NTLMv2 response may be for Windows,
+	// MaxLifetime in [MS-NLMP] 3.1.1.1.
+	challengeLife = 36 * time.Hour
 )
 
 // server looks at one server from the name to the service account.
 func (x *examination) server(ctx context.Context, s *server) {
 	ctx, cancel := context.WithTimeout(ctx, 4*overall)
 	defer cancel()
-	if !x.resolves(ctx, s) || !x.reaches(ctx, s) {
+	x.channels[s] = Faulty
+	if !x.resolves(ctx, s) {
+		return
+	}
+	defer x.channel(ctx, s) // LDAP may answer where RPC does not, and the other way about
+	if !x.reaches(ctx, s) {
 		return
 	}
 	c, err := x.directory.connect(ctx, s)
@@ -45,6 +53,10 @@ func (x *examination) server(ctx context.Context, s *server) {
 	x.usable[s] = true
 	if err := x.directory.testRoot(s, root); err != nil {
 		x.fault("rootdse", err)
+	}
+	if err := x.directory.testPlain(ctx, s); err != nil {
+		x.usable[s] = false
+		x.fault("bind", err)
 	}
 	x.account(ctx, s, root)
 }
@@ -167,6 +179,8 @@ func (x *examination) clock(ctx context.Context, c *conn) {
 		x.well("clock", "the same as here")
 	case behind.Abs() < clockSkew:
 		x.well("clock", "%s", text)
+	case x.directory.netlogon() != nil && behind.Abs() >= challengeLife:
+		x.tell(Observation{Faulty, "clock", text, "set this clock by NTP: it is in each challenge of verify netlogon, and controllers refuse answers to one of another day"})
 	case x.directory.keytab() != nil, x.directory.ServiceAccount != nil && x.directory.ServiceAccount.Mechanism == accountKerberos:
 		x.tell(Observation{Faulty, "clock", text, "Kerberos bears five minutes: set this clock by NTP"})
 	default:

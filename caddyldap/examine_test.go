@@ -61,6 +61,12 @@ func TestExamine(t *testing.T) {
 		"clock, with Kerberos": {nil, func(d *Directory, _ *demodir.Server) { d.ServiceAccount.Mechanism = accountKerberos }, 10 * time.Minute, []string{
 			"fault clock: ", "fault service: ", "KDC",
 		}, 2},
+		"clock, with netlogon": {nil, func(d *Directory, _ *demodir.Server) {
+			d.VerifyRaw = []json.RawMessage{json.RawMessage(`{"verifier": "netlogon", "account": "WEB05$", "secret": "Secr3t-web05"}`)}
+		}, 40 * time.Hour, []string{
+			"fault clock: the server's clock is -40h0m0s", "in each challenge of verify netlogon", "fault netlogon: 127.0.0.1:135", "port 135", "well service: ",
+			"unclear machine: WEB05$ is not to be seen", "fault basic: verify netlogon, will not work", "fault ntlm: verify netlogon, will not work",
+		}, 4},
 		"dead": {nil, func(d *Directory, _ *demodir.Server) { d.Server = append(d.Server, Server{URL: "ldaps://" + nowhere}) }, 0, []string{
 			"fault tcp: ", "nothing listens on", "note basic: verify bind, works at ", "will not work at " + nowhere,
 		}, 1},
@@ -76,15 +82,16 @@ func TestExamine(t *testing.T) {
 		"account by DN": {nil, func(d *Directory, _ *demodir.Server) {
 			d.ServiceAccount.Name = "CN=Web Service,OU=Staff,DC=example,DC=test"
 		}, 0, []string{"well service: ", "unclear ntlm: not tried"}, 0},
-		"base of nobody":    {nil, func(d *Directory, _ *demodir.Server) { d.BaseDN = []string{"OU=Lost,DC=example,DC=test"} }, 0, []string{"fault base_dn: ", "mend base_dn"}, 1},
-		"filter of nobody":  {nil, func(d *Directory, _ *demodir.Server) { d.User = &User{Filter: "(mail=x)"} }, 0, []string{"fault rights: no account"}, 1},
-		"another domain":    {nil, func(d *Directory, _ *demodir.Server) { d.Domain = "OTHER" }, 0, []string{"fault domain: the domain's NetBIOS name is EXAMPLE", "write domain EXAMPLE"}, 1},
-		"signing wanted":    {func(c *demodir.Config) { c.SigningRequired = true }, nil, 0, []string{"fault ntlm: ", "signing_required", "fault ntlm: verify relay, will not work at", "well basic: "}, 2},
-		"bindings always":   {func(c *demodir.Config) { c.Bindings = true }, nil, 0, []string{"fault ntlm: ", "channel_binding", "LdapEnforceChannelBinding"}, 2},
-		"bindings compared": {func(c *demodir.Config) { c.SentBindings = true }, nil, 0, []string{"fault ntlm: the controller compares channel bindings", "schemes basic"}, 1},
-		"no tokenGroups":    {func(c *demodir.Config) { c.NoTokenGroups = true }, nil, 0, []string{"note rights: the service account may not read tokenGroups", "Windows Authorization Access Group"}, 0},
-		"no TLS":            {func(c *demodir.Config) { c.AllowPlain = true }, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"note tls: no TLS", "note words: insecure_plaintext"}, 0},
-		"plain and refused": {nil, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"fault service: ", "write ldaps:// or starttls", "fault basic: verify bind, will not work"}, 3},
+		"base of nobody":        {nil, func(d *Directory, _ *demodir.Server) { d.BaseDN = []string{"OU=Lost,DC=example,DC=test"} }, 0, []string{"fault base_dn: ", "mend base_dn"}, 1},
+		"filter of nobody":      {nil, func(d *Directory, _ *demodir.Server) { d.User = &User{Filter: "(mail=x)"} }, 0, []string{"fault rights: no account"}, 1},
+		"another domain":        {nil, func(d *Directory, _ *demodir.Server) { d.Domain = "OTHER" }, 0, []string{"fault domain: the domain's NetBIOS name is EXAMPLE", "write domain EXAMPLE"}, 1},
+		"signing wanted":        {func(c *demodir.Config) { c.SigningRequired = true }, nil, 0, []string{"fault ntlm: ", "signing_required", "fault ntlm: verify relay, will not work at", "well basic: "}, 2},
+		"bindings always":       {func(c *demodir.Config) { c.Bindings = true }, nil, 0, []string{"fault ntlm: ", "channel_binding", "LdapEnforceChannelBinding"}, 2},
+		"bindings compared":     {func(c *demodir.Config) { c.SentBindings = true }, nil, 0, []string{"fault ntlm: the controller compares channel bindings", "schemes basic"}, 1},
+		"no tokenGroups":        {func(c *demodir.Config) { c.NoTokenGroups = true }, nil, 0, []string{"note rights: the service account may not read tokenGroups", "Windows Authorization Access Group"}, 0},
+		"no TLS":                {func(c *demodir.Config) { c.AllowPlain = true }, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"note tls: no TLS", "note words: insecure_plaintext"}, 0},
+		"plain and refused":     {nil, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"fault service: ", "write ldaps:// or starttls", "fault basic: verify bind, will not work"}, 3},
+		"plain, refused to all": {nil, plainOnly, 0, []string{"fault bind: ", "signing_required", "write ldaps:// or starttls", "fault basic: verify bind, will not work", "fault ntlm: verify relay, will not work"}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startDemo(t, c.server)

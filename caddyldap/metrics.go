@@ -36,6 +36,8 @@ type metrics struct {
 	connections *prometheus.CounterVec
 	exchanges   *prometheus.HistogramVec
 	up          *prometheus.Desc
+	channels    *prometheus.CounterVec // of machine accounts
+	channel     channelDescs
 
 	mu          sync.Mutex
 	directories map[*Directory]struct{}
@@ -58,6 +60,8 @@ func newMetrics() *metrics {
 		}, labels),
 		up: prometheus.NewDesc("caddy_windows_auth_ldap_server_up",
 			"1 while a controller is in service, 0 while it is put aside.", labels, nil),
+		channels:    newChannels(),
+		channel:     newChannelDescs(),
 		directories: make(map[*Directory]struct{}),
 		lookups:     make(map[string]*lookups),
 		kept:        newKeptDescs(),
@@ -68,7 +72,10 @@ func newMetrics() *metrics {
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	m.connections.Describe(to)
 	m.exchanges.Describe(to)
-	to <- m.up
+	m.channels.Describe(to)
+	for _, desc := range [...]*prometheus.Desc{m.up, m.channel.up, m.channel.running} {
+		to <- desc
+	}
 	m.kept.describe(to)
 }
 
@@ -88,6 +95,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	m.collectKept(to)
+	m.collectChannels(to)
 	m.mu.Unlock()
 	for l, out := range aside {
 		to <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, float64(b2i(!out)), l.directory, l.server)
@@ -174,6 +182,7 @@ func (m *metrics) dialled(ctx context.Context, directory string, sv *server, err
 func (m *metrics) forget(directory string, sv *server) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.forgetChannels(sv.mapper())
 	for d := range m.directories {
 		if _, has := d.servers.aside()[sv.url.Addr()]; d.name == directory && has {
 			return

@@ -103,6 +103,14 @@ func (x *netlogonExchange) take(stop context.CancelFunc) bool {
 	return true
 }
 
+// logon is the client's answer as a controller is asked about it.
+func (x *netlogonExchange) logon(m *ntlm.Authenticate) *netlogon.Logon {
+	return &netlogon.Logon{
+		Domain: m.Domain, User: m.User, Workstation: m.Workstation,
+		Challenge: x.nonce, NTResponse: m.NTResponse, LMResponse: m.LMResponse,
+	}
+}
+
 // judge has a controller decide, and then checks what it leaves to us: the message
 // integrity code, where the client has signed that there is one, and whose
 // domain the account is of.
@@ -111,12 +119,9 @@ func (x *netlogonExchange) judge(ctx context.Context, m *ntlm.Authenticate, clai
 	if err != nil {
 		return nil, identity.Fail(identity.KindBadToken, err)
 	}
-	v, server, err := x.verifier.logOn(ctx, &netlogon.Logon{
-		Domain: m.Domain, User: m.User, Workstation: m.Workstation,
-		Challenge: x.nonce, NTResponse: m.NTResponse, LMResponse: m.LMResponse,
-	})
+	v, server, err := x.verifier.logOn(ctx, x.logon(m))
 	if err != nil {
-		return nil, wantLoginName(claimed, adLoginNames, err)
+		return nil, wantLoginName(claimed, adLoginNames, x.verifier.directory.wantOwnSuffix(claimed, err))
 	}
 	if x.key, err = m.VerifyMIC(response, v.UserSessionKey, x.negotiate, x.challenge); err != nil {
 		return nil, &identity.Error{

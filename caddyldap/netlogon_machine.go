@@ -100,6 +100,7 @@ func (m *machine) secret() ([]byte, error) {
 // judge has log-ins decided by one controller, as a netlogon.Client does.
 type judge interface {
 	LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validation, error)
+	Running() int
 	Close() error
 }
 
@@ -118,6 +119,9 @@ type controller struct {
 	client  judge
 	connect connector
 
+	tests  chan struct{} // held by the one test at a time
+	tested channelTest   // the last one, whose holder alone may look
+
 	// Under machine.mu.
 	failures int
 	tried    time.Time // the last failure
@@ -128,6 +132,9 @@ type controller struct {
 
 // mapperPort is the endpoint mapper's, [MS-RPCE] 2.1.1.1.
 const mapperPort = "135"
+
+// mapper is the address of a server's endpoint mapper.
+func (sv *server) mapper() string { return net.JoinHostPort(sv.url.Host, mapperPort) }
 
 // controllersOf are those of a directory, in its order.
 func (m *machine) controllersOf(ctx context.Context, d *Directory) ([]*controller, error) {
@@ -157,11 +164,13 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 		return known, nil
 	}
 	c := &controller{
-		addr:    net.JoinHostPort(sv.url.Host, mapperPort),
+		addr:    sv.mapper(),
 		connect: netlogon.TCP(sv.url.Host, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext),
+		tests:   make(chan struct{}, 1),
 	}
 	client, err := m.judges(netlogon.Config{
 		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: c.connect, Now: d.now,
+		Opened: func(ctx context.Context, err error) { d.metrics.channelOpened(ctx, m, c, err) },
 	})
 	if err != nil {
 		return nil, explainNetlogon(c.addr, m.account, err)

@@ -2,6 +2,7 @@ package caddyldap
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,13 +12,12 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ldapsasl"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
 // selfTest looks, once after the start, at everything that a log-in will need,
 // and says what will not work and the cure. Nothing depends on its outcome.
 func (d *Directory) selfTest(ctx context.Context) {
-	var well []string
+	var well []*server
 	faults := 0
 	if err := d.testDiscovery(ctx); err != nil {
 		faults++
@@ -29,13 +29,14 @@ func (d *Directory) selfTest(ctx context.Context) {
 			d.report(ctx, "self-test: a server will not work", s, err)
 			continue
 		}
-		well = append(well, s.url.Addr())
+		well = append(well, s)
 	}
+	faults += d.testMachine(ctx)
 	if len(well) > 0 {
 		d.warnOfNames()
 	}
 	if len(well) > 0 && d.service != nil {
-		faults += d.testAccount(ctx)
+		faults += d.testAccount(ctx, well)
 	}
 	d.testGroups(ctx)
 	if faults > 0 || ctx.Err() != nil {
@@ -45,12 +46,20 @@ func (d *Directory) selfTest(ctx context.Context) {
 	if d.service == nil {
 		message = "self-test: the servers answer; without a service_account, base_dn and log-ins are tried by the first user"
 	}
-	d.logger.Info(message, zap.String("domain", d.netBIOS()), zap.String("dns_domain", d.dns()), zap.Strings("servers", well))
+	d.logger.Info(message, zap.String("domain", d.netBIOS()), zap.String("dns_domain", d.dns()), zap.Strings("servers", addresses(well)))
+}
+
+func addresses(list []*server) []string {
+	var all []string
+	for _, s := range list {
+		all = append(all, s.url.Addr())
+	}
+	return all
 }
 
 // testAccount looks at what needs the service account, and counts what will not
 // work.
-func (d *Directory) testAccount(ctx context.Context) (faults int) {
+func (d *Directory) testAccount(ctx context.Context, servers []*server) (faults int) {
 	tell := func(what string, err error) {
 		if err != nil {
 			faults++
@@ -58,7 +67,12 @@ func (d *Directory) testAccount(ctx context.Context) (faults int) {
 		}
 	}
 	if tell("the service account", d.testService(ctx)); faults == 0 {
-		tell("NTLM", d.testRelay(ctx))
+		for _, s := range servers {
+			err := d.testRelay(ctx, s)
+			if tell("NTLM", err); err != nil && identity.KindOf(err).AboutAccount() {
+				break // each try counts towards its lockout
+			}
+		}
 		tell("Kerberos", d.testTickets(ctx))
 	}
 	return faults
@@ -94,11 +108,36 @@ func (d *Directory) testServer(ctx context.Context, s *server) error {
 		d.logger.Warn("self-test: groups are not looked for everywhere", zap.String("server", s.url.Addr()), zap.Int("contexts", len(root.contexts)),
 			zap.String("hint", fmt.Sprintf("%d naming contexts are searched, those of base_dn first; let no rule name a group of another one", maxContexts)))
 	}
-	return d.testRoot(s, root)
+	if err := d.testRoot(s, root); err != nil {
+		return err
+	}
+	return d.testPlain(ctx, s)
+}
+
+// testPlain finds out whether a server takes a bind without TLS and signing, where no
+// other test does: one that does not says so before it looks at the password, [MS-ADTS]
+// 5.1.1.1.1, and refuses relays likewise. So the name and the password are made
+// up, and nobody's wrong passwords are counted.
+func (d *Directory) testPlain(ctx context.Context, s *server) error {
+	simple := d.ServiceAccount != nil && (d.ServiceAccount.Mechanism == "" || d.ServiceAccount.Mechanism == accountSimple)
+	_, byBind := d.PasswordVerifier().(*Bind)
+	_, byRelay := d.NTLMVerifier().(*Relay)
+	if s.url.TLS || d.StartTLS || simple || !byBind && !byRelay {
+		return nil
+	}
+	c, err := d.connect(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if _, err := simpleBind(ctx, c, "cn="+rand.Text(), identity.NewSecret(rand.Text())); identity.KindOf(err) == identity.KindSigningRequired {
+		return err
+	}
+	return nil
 }
 
 func (d *Directory) testRoot(s *server, root rootDSE) error {
-	if d.NTLMVerifier() != nil && len(root.sasl) > 0 && !slices.Contains(root.sasl, ldapsasl.Mechanism) {
+	if _, byRelay := d.NTLMVerifier().(*Relay); byRelay && len(root.sasl) > 0 && !slices.Contains(root.sasl, ldapsasl.Mechanism) {
 		return misconfigured(s, hintMechanism, "no %s among %v", ldapsasl.Mechanism, root.sasl)
 	}
 	if root.base == "" || !root.ad {
@@ -151,54 +190,4 @@ func (d *Directory) testBases(ctx context.Context, c *conn) error {
 		return misconfigured(c.server, "nobody will be found there: mend base_dn", "base_dn %s does not exist", strings.Join(missing, " and "))
 	}
 	return nil
-}
-
-// testRelay logs the service account in as a browser would, by NTLM without
-// signing and without channel bindings: what a controller thinks of a relay
-// shows only after a right password.
-func (d *Directory) testRelay(ctx context.Context) error {
-	r, ok := d.NTLMVerifier().(*Relay)
-	if !ok || !d.knowsPassword() {
-		return nil
-	}
-	secret, err := d.service.account.evidence()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*overall)
-	defer cancel()
-	return relayOnce(ctx, d.asClient(secret), func(negotiate []byte) (identity.NTLMExchange, error) { return r.StartNTLM(ctx, negotiate, nil) })
-}
-
-// knowsPassword reports whether the service account could log in by NTLM: neither
-// a DN nor a keytab can.
-func (d *Directory) knowsPassword() bool {
-	return d.service != nil && d.ServiceAccount.Secret != "" && checkDN(d.ServiceAccount.Name) != nil
-}
-
-// asClient is the service account as an NTLM client.
-func (d *Directory) asClient(secret identity.Secret) *ntlm.Client {
-	name := identity.ParseName(d.ServiceAccount.Name)
-	if _, _, isUPN := name.UPN(); !isUPN && name.Domain == "" {
-		name.Domain = d.netBIOS()
-	}
-	return &ntlm.Client{Domain: name.Domain, User: name.User, Password: secret.Reveal()}
-}
-
-// relayOnce is one log-in by relay.
-func relayOnce(ctx context.Context, client *ntlm.Client, start func(negotiate []byte) (identity.NTLMExchange, error)) error {
-	x, err := start(client.Negotiate())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = x.Close() }()
-	authenticate, err := client.Authenticate(x.Challenge())
-	if err != nil {
-		return identity.Fail(identity.KindProtocol, err)
-	}
-	p, err := x.Finish(ctx, authenticate)
-	if err != nil {
-		return err
-	}
-	return p.Close()
 }

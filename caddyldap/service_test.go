@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,18 +69,41 @@ func TestServiceAccount(t *testing.T) {
 	}
 }
 
+// plainOnly leaves the directory without TLS and without a service account.
+func plainOnly(d *Directory, s *demodir.Server) {
+	d.Server, d.InsecurePlaintext, d.ServiceAccount = []Server{{URL: s.LDAP()}}, true, nil
+}
+
 func TestSelfTest(t *testing.T) {
 	d, logs := open(t, demoDirectory(startDemo(t, nil)), "EXAMPLE")
 	d.selfTest(t.Context())
 	if len(logs.FilterLevelExact(zap.InfoLevel).All()) != 1 || logs.FilterLevelExact(zap.ErrorLevel).Len() != 0 {
 		t.Errorf("got %v", logs.All())
 	}
-	for name, quirks := range map[string]demodir.Quirks{"signing": {SigningRequired: true}, "binding": {BadBindings: true}, "busy": {Busy: true}} {
-		d, logs := open(t, demoDirectory(startDemo(t, func(cfg *demodir.Config) { cfg.Quirks = quirks })), "EXAMPLE")
+	for name, c := range map[string]struct {
+		quirks demodir.Quirks
+		change func(*Directory, *demodir.Server)
+		want   int
+	}{
+		"signing":           {demodir.Quirks{SigningRequired: true}, nil, 1},
+		"binding":           {demodir.Quirks{BadBindings: true}, nil, 1},
+		"bindings compared": {demodir.Quirks{SentBindings: true}, nil, 1},
+		"busy":              {demodir.Quirks{Busy: true}, nil, 1},
+		"at two servers": {demodir.Quirks{SigningRequired: true}, func(d *Directory, s *demodir.Server) {
+			d.Server = append(d.Server, Server{URL: strings.Replace(s.LDAPS(), "127.0.0.1", "localhost", 1)})
+		}, 2},
+		"plain": {demodir.Quirks{}, plainOnly, 1},
+	} {
+		s := startDemo(t, func(cfg *demodir.Config) { cfg.Quirks = c.quirks })
+		configured := demoDirectory(s)
+		if c.change != nil {
+			c.change(configured, s)
+		}
+		d, logs := open(t, configured, "EXAMPLE")
 		d.selfTest(t.Context())
 		errs := logs.FilterLevelExact(zap.ErrorLevel).All()
-		if len(errs) != 1 || errs[0].ContextMap()["hint"] == nil {
-			t.Errorf("%s: got %v", name, logs.All())
+		if len(errs) != c.want || len(errs) > 0 && errs[0].ContextMap()["hint"] == nil {
+			t.Errorf("%s: got %v, want %d errors with their cures", name, logs.All(), c.want)
 		}
 	}
 }

@@ -116,23 +116,39 @@ func (n *Netlogon) verify(ctx context.Context, name identity.Name, password iden
 	if err := name.Check(); err != nil {
 		return nil, err
 	}
-	client := &ntlm.Client{User: name.User, Domain: name.Domain, Workstation: n.computer(), Password: password.Reveal()}
-	if _, _, isUPN := name.UPN(); name.Domain == "" && !isUPN {
-		client.Domain = n.directory.netBIOS()
-	}
-	x, err := n.begin(client.Negotiate(), nil)
+	ctx, cancel := context.WithTimeout(ctx, overall)
+	defer cancel()
+	asked, expected, err := n.askedAs(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	x, message, err := n.dialogue(&ntlm.Client{User: asked.User, Domain: asked.Domain, Workstation: n.computer(), Password: password.Reveal()})
+	if err != nil {
+		return nil, err
+	}
+	p, err := x.judge(ctx, message, name)
+	if err != nil || expected.IsZero() || p.SID() == expected {
+		return p, err
+	}
+	_ = p.Close()
+	return nil, n.somebodyElse(asked, expected, p)
+}
+
+// dialogue is an exchange of which both sides are ours, up to the client's answer.
+func (n *Netlogon) dialogue(client *ntlm.Client) (*netlogonExchange, *ntlm.Authenticate, error) {
+	x, err := n.begin(client.Negotiate(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
 	answer, err := client.Authenticate(x.Challenge())
 	if err != nil {
-		return nil, identity.Fail(identity.KindInternal, err)
+		return nil, nil, identity.Fail(identity.KindInternal, err)
 	}
 	message, err := ntlm.ParseAuthenticate(answer)
 	if err != nil {
-		return nil, identity.Fail(identity.KindBadName, err)
+		return nil, nil, identity.Fail(identity.KindBadName, err)
 	}
-	return x.judge(ctx, message, name)
+	return x, message, nil
 }
 
 // logOn has a controller decide, and gives the name of the one that has.

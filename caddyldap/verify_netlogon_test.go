@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
@@ -22,6 +24,7 @@ type bench struct {
 	fails  map[string]error // by host
 	hangs  map[string]bool
 	asked  []string // hosts, one a log-in
+	names  []string // of the same log-ins
 	change func(*netlogon.Validation)
 }
 
@@ -32,11 +35,14 @@ type seat struct {
 
 func (s seat) Close() error { return nil }
 
+func (s seat) Running() int { return 0 }
+
 // LogOn answers as a controller does, by the NT hash of the password.
 func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validation, error) {
 	s.mu.Lock()
 	err, hangs, change := s.fails[s.host], s.hangs[s.host], s.change
 	s.asked = append(s.asked, s.host)
+	s.names = append(s.names, l.Domain+`\`+l.User)
 	s.mu.Unlock()
 	switch {
 	case hangs:
@@ -45,13 +51,18 @@ func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validatio
 	case err != nil:
 		return nil, err
 	}
-	hash := ntlm.NTOWFv2(l.User, l.Domain, ntlm.NTOWFv1("Secr3t-alice"))
+	password := "Secr3t-alice"
+	if l.User == "WEB01$" {
+		password = "Secr3t-web01"
+	}
+	hash := ntlm.NTOWFv2(l.User, l.Domain, ntlm.NTOWFv1(password))
 	proof := ntlm.NTProofStr(hash, l.Challenge, l.NTResponse[16:])
 	if string(proof[:]) != string(l.NTResponse[:16]) {
 		return nil, verdict(netlogon.StatusWrongPassword)
 	}
 	domain, _ := identity.ParseSID("S-1-5-21-1-2-3")
 	v := &netlogon.Validation{
+		Level:         6,
 		EffectiveName: "alice", LogonDomainName: "EXAMPLE", DNSLogonDomainName: "example.test", FullName: "Alice Adams",
 		LogonDomainID: domain, UserID: 1104, PrimaryGroupID: 513, UserSessionKey: ntlm.SessionBaseKey(hash, proof),
 	}
@@ -84,12 +95,19 @@ func channelless(err error) error { return &netlogon.ChannelError{Server: "a tes
 // memberServer is a directory of two controllers whose verifier is netlogon, and its clock.
 func memberServer(t *testing.T, b *bench) (d *Directory, forward func(time.Duration)) {
 	t.Helper()
+	d, _, forward = loggedMemberServer(t, b)
+	return d, forward
+}
+
+// loggedMemberServer is that and its log.
+func loggedMemberServer(t *testing.T, b *bench) (d *Directory, logs *observer.ObservedLogs, forward func(time.Duration)) {
+	t.Helper()
 	b.fails, b.hangs = make(map[string]error), make(map[string]bool)
 	raw, err := json.Marshal(map[string]string{"verifier": "netlogon", "account": "WEB01$", "secret": "Secr3t-web01"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, _ = open(t, &Directory{
+	d, logs = open(t, &Directory{
 		Server:    []Server{{URL: "ldaps://dc1.example.test"}, {URL: "ldaps://dc2.example.test"}},
 		DNSDomain: "example.test", VerifyRaw: []json.RawMessage{raw},
 	}, "EXAMPLE")
@@ -98,7 +116,7 @@ func memberServer(t *testing.T, b *bench) (d *Directory, forward func(time.Durat
 	var mu sync.Mutex
 	now := time.Now()
 	d.now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
-	return d, func(by time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(by) }
+	return d, logs, func(by time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(by) }
 }
 
 func alice() *ntlm.Client {

@@ -39,10 +39,10 @@ func checkConfigCommand() *cobra.Command {
 		Short: "Will the controllers, accounts and groups of this configuration work?",
 		Long: "Reads the configuration without starting anything and looks, for each directory and\n" +
 			"each of its controllers, at all that a log-in will need: name, connection, TLS, clock,\n" +
-			"service account and its rights, NTLM; the keytab, and whether its names, versions and\n" +
-			"enctypes are those of the domain; and at the groups that rules name. It says what\n" +
-			"to do about each thing that will not work. It sends no password but the service\n" +
-			"account's own, and stops with that where it is refused.\n\n" +
+			"service account and its rights, NTLM, the machine account and its secure channel; the\n" +
+			"keytab, and whether its names, versions and enctypes are those of the domain; and at\n" +
+			"the groups that rules name. It says what to do about each thing that will not work. It\n" +
+			"sends no password but the service account's own, and stops with that where it is refused.\n\n" +
 			"Exit code 0: all is well. 1: something will not work. 2: the configuration cannot be read.",
 		Args: one("file", "check-config /etc/caddy/Caddyfile"),
 	}, func(cmd *cobra.Command, args []string) error {

@@ -65,7 +65,7 @@ func (g *judgement) identify(h *caddyntlm.Handler, directories []*caddyldap.Dire
 	}
 	say(g.out, "  user      %s of %s, %s, %s\n", g.id.Logon(), g.from.Name(), g.id.Server, how)
 	to.tell(g.out, g.from)
-	return nil
+	return g.protected(to)
 }
 
 // ways are the directories that NTLM, a ticket and a password ask, nil where there

@@ -103,6 +103,9 @@ func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 	return v, err
 }
 
+// Running is how many log-ins run or wait now.
+func (c *Client) Running() int { return len(c.calls) }
+
 // begin gives the number of openings that have failed up to now.
 func (c *Client) begin() (failures int, err error) {
 	c.mu.Lock()
@@ -152,6 +155,9 @@ func (c *Client) open(ctx context.Context, since int) (*Channel, error) {
 		return nil, err
 	}
 	ch, err := c.prove(ctx)
+	if c.config.Opened != nil {
+		c.config.Opened(ctx, err)
+	}
 	if err != nil && ctx.Err() != nil {
 		return nil, err // which says nothing about the controller
 	}

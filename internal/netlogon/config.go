@@ -32,6 +32,9 @@ type Config struct {
 	// pipe. It is called twice a channel, because the key is negotiated on a
 	// connection that nothing protects.
 	Connect func(ctx context.Context) (dcerpc.Stream, error)
+	// Opened is told, where it is not nil, what became of each try of a Client to
+	// open a channel: nil, or an error, beside the ctx that it was tried under.
+	Opened func(ctx context.Context, err error)
 
 	// Rand yields challenges and confounders; nil is crypto/rand.
 	Rand io.Reader
