@@ -82,6 +82,9 @@ func TestOpenRefuses(t *testing.T) {
 			if ch != nil || !errors.As(err, &channel) || !c.want(err) {
 				t.Errorf("got %v", err)
 			}
+			if ch != nil {
+				_ = ch.Close()
+			}
 			if err != nil && (!strings.Contains(err.Error(), config.Server) || strings.Contains(err.Error(), password)) {
 				t.Errorf("got %q, want the controller's name in it and no password", err)
 			}
