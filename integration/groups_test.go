@@ -120,7 +120,7 @@ func TestStricterPathOnTheSameConnection(t *testing.T) {
 
 func (c *rawClient) get(t *testing.T, path string) int {
 	t.Helper()
-	return c.do(t, "GET "+path+" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").StatusCode
+	return c.do(t, "GET "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\n\r\n").StatusCode
 }
 
 // TestIdentityStaysWithItsConnection: threats.

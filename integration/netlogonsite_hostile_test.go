@@ -185,8 +185,8 @@ func TestNetlogonSiteProtection(t *testing.T) {
 	})
 }
 
-// TestNetlogonSiteFailover: the first controller goes down, then both, then they
-// come back.
+// TestNetlogonSiteFailover: threats E-04. The first controller is killed under load,
+// then both are, then they come back.
 func TestNetlogonSiteFailover(t *testing.T) {
 	s := start(t, siteConfig{LDAP: netlogonWords(), Body: whoami})
 	in := func(when string, n int) {
@@ -199,7 +199,7 @@ func TestNetlogonSiteFailover(t *testing.T) {
 		}
 	}
 	in("both up", 1)
-	stop(t, 1)
+	surround(t, s, func() { stop(t, 1) })
 	in("the first down", 2)
 	stop(t, 2)
 	for _, scheme := range []string{"--ntlm", "--basic"} {

@@ -68,7 +68,7 @@ func (c *rawClient) ntlm(t *testing.T, message []byte) (status int, token []byte
 	if message != nil {
 		header = "Authorization: " + ntlmHeader(message) + "\r\n"
 	}
-	response := c.do(t, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"+header+"\r\n")
+	response := c.do(t, "GET / HTTP/1.1\r\nHost: "+c.host+"\r\n"+header+"\r\n")
 	return response.StatusCode, challengeOf(t, response)
 }
 
@@ -162,6 +162,7 @@ func TestHostileType3(t *testing.T) {
 type rawClient struct {
 	conn   net.Conn
 	reader *responseReader
+	host   string // that it asks for
 }
 
 func dial(t *testing.T, base string) *rawClient {
@@ -171,7 +172,7 @@ func dial(t *testing.T, base string) *rawClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &rawClient{conn: conn, reader: newResponseReader(conn)}
+	return &rawClient{conn: conn, reader: newResponseReader(conn), host: "127.0.0.1"}
 }
 
 func (c *rawClient) do(t *testing.T, request string) *http.Response {

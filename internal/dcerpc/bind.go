@@ -11,6 +11,7 @@ type Binding struct {
 	conn      *Conn
 	contextID uint16
 	iface     Syntax
+	confirmed bool // the server was told under seal what the bind was for
 }
 
 // Bind asks for an interface. The first of a connection is a bind, with the token
@@ -92,6 +93,7 @@ func (c *Conn) acknowledged(p *pdu, b *Binding, security Security) error {
 	}
 	c.maxSend = min(int(ack.maxReceive), maxFragment)
 	c.security, c.bound = security, true
+	c.signsHeaders = security != nil && p.has(flagSignsHeaders)
 	return nil
 }
 
@@ -106,7 +108,11 @@ func encodeBind(k kind, callID uint32, contextID uint16, iface Syntax, security 
 		}
 	}
 	var w ndr.Writer
-	w.Bytes(appendHeader(nil, k, flagFirst|flagLast, callID, len(token)))
+	flags := uint8(flagFirst | flagLast)
+	if security != nil {
+		flags |= flagSignsHeaders
+	}
+	w.Bytes(appendHeader(nil, k, flags, callID, len(token)))
 	w.Uint16(maxFragment)
 	w.Uint16(maxFragment)
 	w.Uint32(0) // a new association group

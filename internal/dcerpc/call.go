@@ -35,7 +35,7 @@ func (b *Binding) Call(ctx context.Context, opnum uint16, stub []byte) ([]byte, 
 // send writes the request in as many fragments as it takes.
 func (c *Conn) send(id uint32, b *Binding, opnum uint16, stub []byte) error {
 	if c.security != nil {
-		stub = appendVerification(stub, id, b, opnum)
+		stub = c.verified(stub, id, b, opnum)
 	}
 	most := c.maxSend - headerLen - requestHead
 	if c.security != nil {
@@ -78,15 +78,22 @@ func (c *Conn) request(flags uint8, id uint32, b *Binding, opnum uint16, part []
 	padding := -len(part) & (authPadding - 1)
 	plain := make([]byte, len(part)+padding)
 	copy(plain, part)
-	sealed, signature, err := c.security.Seal(plain)
+	at, end := len(raw), len(raw)+len(plain)
+	raw = finish(append(appendTrailer(append(raw, plain...), c.security, padding), make([]byte, authLen)...))
+	var around Around
+	if c.signsHeaders {
+		around = Around{raw[:at], raw[end : end+trailerLen]}
+	}
+	sealed, signature, err := c.security.Seal(plain, around)
 	if err != nil {
 		return nil, err
 	}
 	if len(signature) != authLen || len(sealed) != len(plain) {
 		return nil, protocol("our security provider made %d bytes of %d, and a signature of %d", len(sealed), len(plain), len(signature))
 	}
-	raw = appendTrailer(append(raw, sealed...), c.security, padding)
-	return finish(append(raw, signature...)), nil
+	copy(raw[at:], sealed)
+	copy(raw[end+trailerLen:], signature)
+	return raw, nil
 }
 
 // receive reads the answer to a call: a response in fragments, or a fault.
@@ -97,7 +104,7 @@ func (c *Conn) receive(id uint32, b *Binding) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if total += p.size; total > maxAnswer {
+		if total += len(p.raw); total > maxAnswer {
 			return nil, protocol("an answer of more than %d bytes", maxAnswer)
 		}
 		if p.callID != id {
@@ -130,5 +137,5 @@ func (c *Conn) response(p *pdu, b *Binding, first bool) ([]byte, error) {
 	if context := binary.LittleEndian.Uint16(p.body[4:]); context != b.contextID {
 		return nil, protocol("an answer in the context %d, the call was in %d", context, b.contextID)
 	}
-	return open(p, responseHead, c.security)
+	return c.open(p, responseHead)
 }

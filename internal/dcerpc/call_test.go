@@ -53,7 +53,8 @@ func TestCalls(t *testing.T) {
 // that the receiver takes, sealed and not.
 func TestFragments(t *testing.T) {
 	for _, size := range []int{0, 1, 15, 16, 17, 1375, 1376, 1377, 1392, 1393, 1408, 5840, 70000} {
-		for _, sealed := range []bool{false, true} {
+		for _, how := range []string{"plain", "sealed", "headers signed"} {
+			sealed, signs := how != "plain", how == "headers signed"
 			stub := bytes.Repeat([]byte("0123456789abcdefg"), size/17+1)[:size]
 			theirs := new(mask)
 			var got []byte
@@ -61,7 +62,7 @@ func TestFragments(t *testing.T) {
 				if r.kind == kindBind {
 					raw := welcome(r)
 					raw[18], raw[19] = 0x98, 0x05 // takes 1,432 bytes
-					return raw
+					return signing(raw, signs)
 				}
 				if len(r.raw) > 1432 {
 					t.Errorf("a fragment of %d bytes", len(r.raw))
@@ -69,7 +70,7 @@ func TestFragments(t *testing.T) {
 				body := r.raw[24:]
 				if sealed {
 					at := len(body) - 4 - trailerLen
-					plain, err := theirs.Unseal(body[:at], body[at+trailerLen:])
+					plain, err := theirs.Unseal(body[:at], around(r.raw, signs), body[at+trailerLen:])
 					if err != nil {
 						t.Error(err)
 					}
@@ -87,7 +88,7 @@ func TestFragments(t *testing.T) {
 						flags |= flagLast
 					}
 					if sealed {
-						answer = append(answer, sealedFragment(theirs, flags, r.call, part)...)
+						answer = append(answer, sealedFragment(theirs, signs, flags, r.call, part)...)
 					} else {
 						answer = append(answer, fragment(kindResponse, flags, r.call, response(0, part))...)
 					}
@@ -103,11 +104,12 @@ func TestFragments(t *testing.T) {
 			}
 			b := bind(t, c, security)
 			if sealed {
-				want = appendVerification(stub, 2, b, 3)
+				fresh := *b
+				want = (&Conn{signsHeaders: signs}).verified(stub, 2, &fresh, 3)
 			}
 			answer, err := b.Call(context.Background(), 3, stub)
 			if err != nil || !bytes.Equal(got, want) || !bytes.Equal(answer, want) {
-				t.Errorf("%d bytes, sealed %v: %v; the server got %d bytes, answered %d, want %d", size, sealed, err, len(got), len(answer), len(want))
+				t.Errorf("%d bytes, %s: %v; the server got %d bytes, answered %d, want %d", size, how, err, len(got), len(answer), len(want))
 			}
 		}
 	}
@@ -168,12 +170,12 @@ func TestRefuses(t *testing.T) {
 			return withAuth(good(r), 99, levelPrivacy, 0, authContextID, nil4)
 		}, errSignature},
 		"more padding than bytes": {true, func(r request) []byte {
-			raw := sealedFragment(&mask{n: 1}, whole, r.call, []byte("yes"))
+			raw := sealedFragment(&mask{n: 1}, false, whole, r.call, []byte("yes"))
 			raw[len(raw)-4-trailerLen+2] = 200
 			return raw
 		}, ErrProtocol},
 		"padding that eats the head": {true, func(r request) []byte {
-			sealed, signature, _ := (&mask{n: 1}).Seal(nil)
+			sealed, signature, _ := (&mask{n: 1}).Seal(nil, Around{})
 			return withAuth(fragment(kindResponse, whole, r.call, response(0, sealed)), 99, levelPrivacy, 4, authContextID, signature)
 		}, ErrProtocol},
 		"the end instead": {false, nil, nil},

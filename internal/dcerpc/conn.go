@@ -35,6 +35,8 @@ type Conn struct {
 	bound    bool // the first bind was answered with a yes
 	maxSend  int
 	security Security
+
+	signsHeaders bool // the server signs headers as we do
 }
 
 // New takes a stream, which belongs to the connection from then on.

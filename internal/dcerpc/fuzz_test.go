@@ -39,7 +39,7 @@ func FuzzBind(f *testing.F) {
 func FuzzCall(f *testing.F) {
 	f.Add(fragment(kindResponse, whole, 2, response(0, []byte("stub"))))
 	f.Add(append(fragment(kindResponse, flagFirst, 2, response(0, []byte("one"))), fragment(kindResponse, flagLast, 2, response(0, []byte("two")))...))
-	f.Add(sealedFragment(&mask{n: 1}, whole, 2, []byte("sealed")))
+	f.Add(sealedFragment(&mask{n: 1}, false, whole, 2, []byte("sealed")))
 	f.Add(fragment(kindFault, whole, 2, fault(FaultProcedure)))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		for _, s := range []Security{nil, new(mask)} {

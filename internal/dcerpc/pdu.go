@@ -24,6 +24,9 @@ const (
 const (
 	flagFirst = 0x01
 	flagLast  = 0x02
+	// flagSignsHeaders, of a bind and its answer, is PFC_SUPPORT_HEADER_SIGN of
+	// [MS-RPCE] 2.2.2.3: signatures cover headers and trailers too.
+	flagSignsHeaders = 0x04
 )
 
 // Sizes in bytes. maxFragment is what we send and accept in one fragment, as
@@ -48,7 +51,7 @@ type pdu struct {
 	kind   kind
 	flags  uint8
 	callID uint32
-	size   int
+	raw    []byte       // all of it
 	body   []byte       // between the header and the authentication trailer
 	auth   *authTrailer // nil where there is none
 }
@@ -72,8 +75,8 @@ func finish(b []byte) []byte {
 
 // readPDU reads one fragment, as long as its header says and as is allowed.
 func readPDU(from io.Reader) (*pdu, error) {
-	var head [headerLen]byte
-	if _, err := io.ReadFull(from, head[:]); err != nil {
+	head := make([]byte, headerLen)
+	if _, err := io.ReadFull(from, head); err != nil {
 		return nil, fmt.Errorf("reading the server's answer: %w", err)
 	}
 	size := int(binary.LittleEndian.Uint16(head[8:]))
@@ -86,11 +89,11 @@ func readPDU(from io.Reader) (*pdu, error) {
 	case size < headerLen || size > maxFragment:
 		return nil, protocol("a fragment of %d bytes, %d are the most", size, maxFragment)
 	}
-	rest := make([]byte, size-headerLen)
-	if _, err := io.ReadFull(from, rest); err != nil {
+	raw := append(head, make([]byte, size-headerLen)...)
+	if _, err := io.ReadFull(from, raw[headerLen:]); err != nil {
 		return nil, fmt.Errorf("reading the server's answer: %w", err)
 	}
-	p := &pdu{kind: kind(head[2]), flags: head[3], callID: binary.LittleEndian.Uint32(head[12:]), size: size, body: rest}
+	p := &pdu{kind: kind(head[2]), flags: head[3], callID: binary.LittleEndian.Uint32(head[12:]), raw: raw, body: raw[headerLen:]}
 	if authLen > 0 {
 		return p, p.cutTrailer(authLen)
 	}

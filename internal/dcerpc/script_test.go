@@ -106,7 +106,7 @@ func withAuth(raw []byte, provider, level, padding uint8, contextID uint32, valu
 }
 
 // mask is a security provider of the tests: it turns bits around, and its
-// signature is the number of the message and a sum of what was sealed.
+// signature is the number of the message and a sum of what was sealed and signed.
 type mask struct{ n byte }
 
 var errSignature = errors.New("the signature is wrong")
@@ -122,15 +122,15 @@ func (*mask) Accept(token []byte) error {
 	return nil
 }
 
-func (m *mask) Seal(plain []byte) ([]byte, []byte, error) {
+func (m *mask) Seal(plain []byte, around Around) ([]byte, []byte, error) {
 	sealed := flip(plain)
-	signature := m.sign(sealed)
+	signature := m.sign(sealed, around)
 	m.n++
 	return sealed, signature, nil
 }
 
-func (m *mask) Unseal(sealed, signature []byte) ([]byte, error) {
-	want := m.sign(sealed)
+func (m *mask) Unseal(sealed []byte, around Around, signature []byte) ([]byte, error) {
+	want := m.sign(sealed, around)
 	m.n++
 	if !bytes.Equal(signature, want) {
 		return nil, errSignature
@@ -138,9 +138,9 @@ func (m *mask) Unseal(sealed, signature []byte) ([]byte, error) {
 	return flip(sealed), nil
 }
 
-func (m *mask) sign(sealed []byte) []byte {
+func (m *mask) sign(sealed []byte, around Around) []byte {
 	sum := byte(0)
-	for _, b := range sealed {
+	for _, b := range bytes.Join([][]byte{around.Header, sealed, around.Trailer}, nil) {
 		sum += b
 	}
 	return []byte{'s', m.n, sum, 's'}
@@ -155,10 +155,31 @@ func flip(in []byte) []byte {
 }
 
 // sealedFragment is a response that the server's provider seals.
-func sealedFragment(m *mask, flags uint8, call uint32, stub []byte) []byte {
+func sealedFragment(m *mask, signs bool, flags uint8, call uint32, stub []byte) []byte {
 	padding := -len(stub) & (authPadding - 1)
-	sealed, signature, _ := m.Seal(append(bytes.Clone(stub), make([]byte, padding)...))
-	return withAuth(fragment(kindResponse, flags, call, response(0, sealed)), 99, levelPrivacy, uint8(padding), authContextID, signature)
+	plain := append(bytes.Clone(stub), make([]byte, padding)...)
+	raw := withAuth(fragment(kindResponse, flags, call, response(0, plain)), 99, levelPrivacy, uint8(padding), authContextID, nil4)
+	sealed, signature, _ := m.Seal(plain, around(raw, signs))
+	copy(raw[headerLen+responseHead:], sealed)
+	copy(raw[len(raw)-len(signature):], signature)
+	return raw
+}
+
+// around is what the mask signs of a PDU besides what it seals.
+func around(raw []byte, signs bool) Around {
+	if !signs {
+		return Around{}
+	}
+	at := len(raw) - len(nil4)
+	return Around{raw[:headerLen+requestHead], raw[at-trailerLen : at]}
+}
+
+// signing says in the answer to a bind that the server signs headers.
+func signing(raw []byte, signs bool) []byte {
+	if signs {
+		raw[3] |= flagSignsHeaders
+	}
+	return raw
 }
 
 // welcome answers a bind with a yes.

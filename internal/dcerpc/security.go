@@ -18,11 +18,17 @@ type Security interface {
 	// SignatureLen is how many bytes a signature takes.
 	SignatureLen() int
 	// Seal encrypts a message of ours and signs it. plain is its own to change.
-	Seal(plain []byte) (sealed, signature []byte, err error)
+	// around is what stands before and behind it in the PDU, which is signed with it.
+	Seal(plain []byte, around Around) (sealed, signature []byte, err error)
 	// Unseal decrypts a message of the server's and checks it; what fails that is
 	// an error. sealed is its own to change.
-	Unseal(sealed, signature []byte) (plain []byte, err error)
+	Unseal(sealed []byte, around Around, signature []byte) (plain []byte, err error)
 }
+
+// Around are the parts of a PDU that are not encrypted: its header with the call's,
+// and its trailer up to the signature. Both are nil where the server does not sign
+// headers, PFC_SUPPORT_HEADER_SIGN of [MS-RPCE] 2.2.2.3.
+type Around struct{ Header, Trailer []byte }
 
 // The authentication trailer, sec_trailer of [MS-RPCE] 2.2.2.11.
 const (
@@ -42,7 +48,7 @@ type authTrailer struct {
 func (p *pdu) cutTrailer(authLen int) error {
 	at := len(p.body) - authLen - trailerLen
 	if at < 0 {
-		return protocol("an authentication value of %d bytes in a fragment of %d", authLen, p.size)
+		return protocol("an authentication value of %d bytes in a fragment of %d", authLen, len(p.raw))
 	}
 	t := p.body[at:]
 	p.auth = &authTrailer{security: t[0], level: t[1], padding: t[2], contextID: binary.LittleEndian.Uint32(t[4:]), value: t[trailerLen:]}
@@ -75,14 +81,19 @@ func checkTrailer(p *pdu, s Security) error {
 
 // open gives what a fragment carries behind a head that is not sealed, which is
 // there, and decrypts it where there is a provider.
-func open(p *pdu, head int, s Security) ([]byte, error) {
+func (c *Conn) open(p *pdu, head int) ([]byte, error) {
+	s := c.security
 	if err := checkTrailer(p, s); err != nil {
 		return nil, err
 	}
 	if s == nil {
 		return p.body[head:], nil
 	}
-	plain, err := s.Unseal(p.body[head:], p.auth.value)
+	var around Around
+	if c.signsHeaders {
+		around = Around{p.raw[:headerLen+head], p.raw[headerLen+len(p.body) : len(p.raw)-len(p.auth.value)]}
+	}
+	plain, err := s.Unseal(p.body[head:], around, p.auth.value)
 	if err != nil {
 		return nil, err
 	}

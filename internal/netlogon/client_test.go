@@ -170,7 +170,7 @@ func TestLevels(t *testing.T) {
 			t.Errorf("level %d: asked for %v, want %s", level, asked, want)
 		}
 	}
-	dc := &controller{script: script{fault: onLogon(dcerpc.FaultInvalidTag)}}
+	dc := &controller{script: script{fault: onCall(samLogonEx, dcerpc.FaultInvalidTag)}}
 	if _, err := newClient(t, dc, 1, 1).LogOn(t.Context(), someone()); !faulty(dcerpc.FaultInvalidTag)(err) || dc.seen().asked != 2 {
 		t.Errorf("got %v after %d questions, want the fault after two of the same level", err, dc.seen().asked)
 	}
@@ -327,6 +327,26 @@ func TestManyGroups(t *testing.T) {
 	v, err := newClient(t, dc, 1, 1).LogOn(t.Context(), someone())
 	if err != nil || len(v.GroupIDs) != maxGroups || len(v.Groups()) != maxGroups+3 {
 		t.Errorf("got %v, %v, want %d groups", v, err, maxGroups)
+	}
+}
+
+// TestStrangers: a group of another domain comes whole as well.
+func TestStrangers(t *testing.T) {
+	dc := &controller{script: script{decide: func(int, uint16) []byte { return strangers(500) }}}
+	v, err := newClient(t, dc, 1, 1).LogOn(t.Context(), someone())
+	if err != nil || len(v.ExtraSIDs) != 500 || v.ExtraSIDs[499].SID.String() != "S-1-5-21-1111111111-2222222222-3333333333-1130" {
+		t.Errorf("got %v, %v, want 500 groups of one SID", v, err)
+	}
+}
+
+// TestHeadersNotSigned: a controller that signs no headers serves all the same.
+func TestHeadersNotSigned(t *testing.T) {
+	dc := &controller{script: script{bare: true}}
+	c := newClient(t, dc, 1, 1)
+	for range 2 {
+		if v, err := c.LogOn(t.Context(), someone()); err != nil || v.EffectiveName != "müller" {
+			t.Errorf("got %v, %v", v, err)
+		}
 	}
 }
 

@@ -61,6 +61,8 @@ type script struct {
 	decide       func(n int, level uint16) []byte  // the answer to the n-th log-in
 	mangle       func(n int, answer []byte) []byte // the n-th answer of a sealed connection, on the way
 	plain        bool                              // answers without sealing
+	bare         bool                              // signs no headers
+	bound        func(ack []byte)                  // the answer to a sealed bind, on the way
 	fault        func(opnum uint16, n int) uint32  // where not 0
 	stall        func(n int) bool                  // keeps silent
 }
@@ -137,14 +139,24 @@ func (c *controller) serve(conn net.Conn) {
 			}
 			c.mu.Unlock()
 			ack := append([]byte{0xd0, 0x16, 0xd0, 0x16, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}, dcerpc.NDR.UUID[:]...)
-			if _, err := conn.Write(writePDU(12, p.call, append(ack, 2, 0, 0, 0), 0, token)); err != nil {
+			raw := writePDU(12, p.call, append(ack, 2, 0, 0, 0), 0, token)
+			if seal != nil && !c.bare {
+				raw[3] |= p.raw[3] & 4 // signs headers where the client does
+				seal.signs = raw[3]&4 != 0
+			}
+			if seal != nil && c.bound != nil {
+				c.bound(raw)
+			}
+			if _, err := conn.Write(raw); err != nil {
 				return
 			}
 			continue
 		}
 		opnum, stub := binary.LittleEndian.Uint16(p.raw[22:]), p.raw[24:]
 		if seal != nil {
-			stub = seal.open(p)
+			if stub = seal.open(p); stub == nil {
+				return // the client's signature is wrong
+			}
 		}
 		answer := c.answer(conn, opnum, stub, p.call, seal)
 		if answer == nil {
@@ -203,7 +215,7 @@ func (c *controller) answer(conn net.Conn, opnum uint16, stub []byte, call uint3
 		out = out[len(part):]
 		padding := -len(part) & 15
 		body := append(append(make([]byte, 8), part...), make([]byte, padding)...)
-		raw := writePDU(2, call, body, padding, seal.seal(body[8:]))
+		raw := writePDU(2, call, body, padding, make([]byte, signatureLen))
 		raw[3] = 0
 		if first {
 			raw[3] |= 1
@@ -211,6 +223,9 @@ func (c *controller) answer(conn net.Conn, opnum uint16, stub []byte, call uint3
 		if len(out) == 0 {
 			raw[3] |= 2
 		}
+		at := len(raw) - signatureLen
+		signature := seal.seal(raw[24:at-8], seal.around(raw, signatureLen))
+		copy(raw[at:], signature)
 		all = append(all, raw...)
 	}
 	return all
@@ -274,16 +289,28 @@ func (c *controller) onLogon(stub []byte, n int) []byte {
 }
 
 // peer is the other end of a sealer: what one sends the other receives.
-type peer struct{ *sealer }
+type peer struct {
+	*sealer
+	signs bool // headers too
+}
 
+// around is what is signed besides what is sealed.
+func (s *peer) around(raw []byte, signed int) dcerpc.Around {
+	if !s.signs {
+		return dcerpc.Around{}
+	}
+	at := len(raw) - signed
+	return dcerpc.Around{Header: raw[:24], Trailer: raw[at-8 : at]}
+}
+
+// open gives the stub of a request without what verifies its bind, or nil where its
+// signature is not the client's.
 func (s *peer) open(p pdu) []byte {
-	at := len(p.raw) - p.signed
-	signature, padding, sealed := p.raw[at:], int(p.raw[at-6]), p.raw[24:at-8]
-	number, _ := s.next(true)
-	data := newStream(s.sealing, number[:])
-	data.decrypt(bytes.Clone(signature[confounderAt:signatureEnd]))
-	data.decrypt(sealed)
-	stub := sealed[:len(sealed)-padding]
+	plain, ok := s.unseal(p)
+	if !ok {
+		return nil
+	}
+	stub := plain[:len(plain)-int(p.raw[len(p.raw)-p.signed-6])]
 	mark := []byte{0x8a, 0xe3, 0x13, 0x71, 0x02, 0xf4, 0x36, 0x71}
 	if at := bytes.Index(stub, mark); at >= 0 {
 		return stub[:at]
@@ -291,10 +318,23 @@ func (s *peer) open(p pdu) []byte {
 	return stub
 }
 
-func (s *peer) seal(plain []byte) []byte {
+// unseal opens a request and keeps its padding.
+func (s *peer) unseal(p pdu) (plain []byte, ok bool) {
+	at := len(p.raw) - p.signed
+	signature, plain := bytes.Clone(p.raw[at:]), bytes.Clone(p.raw[24:at-8])
+	number, _ := s.next(true)
+	confounder, sent := signature[confounderAt:signatureEnd], [8]byte(signature[sequenceAt:])
+	data := newStream(s.sealing, number[:])
+	data.decrypt(confounder)
+	data.decrypt(plain)
+	newStream(s.key, signature[checksumAt:confounderAt]).decrypt(sent[:])
+	return plain, sent == number && bytes.Equal(s.checksum(signature[:8], confounder, plain, s.around(p.raw, p.signed)), signature[checksumAt:confounderAt])
+}
+
+func (s *peer) seal(plain []byte, around dcerpc.Around) []byte {
 	number, _ := s.next(false)
 	confounder := []byte("confound")
-	checksum := s.checksum(signatureHead[:], confounder, plain)
+	checksum := s.checksum(signatureHead[:], confounder, plain, around)
 	data := newStream(s.sealing, number[:])
 	data.encrypt(confounder)
 	data.encrypt(plain)
@@ -347,6 +387,9 @@ const (
 	atGroupCount = 116
 	atUserFlags  = 124
 	atSessionKey = 128
+	atSIDCount   = 204
+	atSIDs       = 512 // the groups of other domains: how many, their attributes, their SIDs
+	atSIDsEnd    = 580
 )
 
 // with changes four bytes of an answer.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ndr"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
@@ -36,13 +37,13 @@ func FuzzValidation(f *testing.F) {
 func FuzzUnseal(f *testing.F) {
 	key := ntlm.Key(unhex(sambaKey))
 	sealed := unhex(sambaPlain)
-	signature := (&peer{newSealer(key, nil)}).seal(sealed)
+	signature := (&peer{sealer: newSealer(key, nil)}).seal(sealed, dcerpc.Around{})
 	f.Add(sealed, signature)
 	f.Add(sealed[:20], signature)
 	f.Add(unhex(sambaSealed), make([]byte, signatureLen))
 	f.Fuzz(func(t *testing.T, data, by []byte) {
 		same := bytes.Equal(data, sealed) && len(by) >= signatureEnd && len(by) <= signatureLen && bytes.Equal(by[:signatureEnd], signature[:signatureEnd])
-		if plain, err := newSealer(key, nil).Unseal(bytes.Clone(data), by); (err == nil) != same {
+		if plain, err := newSealer(key, nil).Unseal(bytes.Clone(data), dcerpc.Around{}, by); (err == nil) != same {
 			t.Errorf("got %x, %v", plain, err)
 		}
 	})

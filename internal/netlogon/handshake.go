@@ -11,8 +11,8 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
-// NegotiateFlags, [MS-NRPC] 3.1.4.2: what winbind asks for, and what there must be
-// of it in the answer.
+// NegotiateFlags, [MS-NRPC] 3.1.4.2: what is asked for, and what there must be of it
+// in the answer.
 const (
 	flagsAsked = 0x612FFFFF
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,11 @@ func TestOpenRefuses(t *testing.T) {
 		"no sealing in fact":    {script{plain: true}, is(dcerpc.ErrProtocol)},
 		"no token":              {script{token: []byte{1, 0, 0}}, is(ErrToken)},
 		"our token":             {script{token: []byte{0, 0, 0, 0, 3, 0, 0, 0}}, is(ErrToken)},
-		"fault for a challenge": {script{fault: func(uint16, int) uint32 { return 5 }}, faulty(5)},
+		"headers not signed":    {script{bound: func(ack []byte) { ack[3] &^= 4 }}, is(io.EOF)},
+		"and said to be":        {script{bare: true, bound: func(ack []byte) { ack[3] |= 4 }}, is(io.EOF)},
+		"fault for a challenge": {script{fault: onCall(reqChallenge, 5)}, faulty(5)},
+		"fault for a proof":     {script{fault: onCall(authenticate3, dcerpc.FaultBadStubData)}, faulty(dcerpc.FaultBadStubData)},
+		"fault for what it can": {script{fault: onCall(getCapabilities, dcerpc.FaultProcedure)}, faulty(dcerpc.FaultProcedure)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dc := &controller{script: c.dc}
@@ -76,6 +81,9 @@ func TestOpenRefuses(t *testing.T) {
 			var channel *ChannelError
 			if ch != nil || !errors.As(err, &channel) || !c.want(err) {
 				t.Errorf("got %v", err)
+			}
+			if ch != nil {
+				_ = ch.Close()
 			}
 			if err != nil && (!strings.Contains(err.Error(), config.Server) || strings.Contains(err.Error(), password)) {
 				t.Errorf("got %q, want the controller's name in it and no password", err)
@@ -137,8 +145,20 @@ func TestLogOnRefuses(t *testing.T) {
 		"a lying count":            {script{decide: says(with(yes(), atGroupCount, 1))}, is(ErrMalformed)},
 		"groups of none":           {script{decide: says(with(yes(), atGroupCount+4, 0))}, is(ErrMalformed)},
 		"10,000 groups":            {script{decide: says(crowd(10000))}, is(ErrMalformed)},
-		"fault":                    {script{fault: onLogon(dcerpc.FaultBadStubData)}, faulty(dcerpc.FaultBadStubData)},
-		"no such call":             {script{fault: onLogon(dcerpc.FaultOperation)}, faulty(dcerpc.FaultOperation)},
+		"10,000 groups of others":  {script{decide: says(strangers(10000))}, is(ErrMalformed)},
+		"a huge count of others":   {script{decide: says(with(yes(), atSIDs, 0x7FFFFFFF))}, is(ErrMalformed)},
+		"a lying count of others":  {script{decide: says(with(yes(), atSIDCount, 3))}, is(ErrMalformed)},
+		"others of none":           {script{decide: says(with(yes(), atSIDCount+4, 0))}, is(ErrMalformed)},
+		"a name longer than it is": {script{decide: says(bytes.Replace(yes(), nameHead(6, 0, 6), nameHead(0x7FFFFFFF, 0, 0x7FFFFFFF), 1))}, is(ErrMalformed)},
+		"a name from elsewhere":    {script{decide: says(bytes.Replace(yes(), nameHead(6, 0, 6), nameHead(6, 3, 6), 1))}, is(ErrMalformed)},
+		"more of a name than may":  {script{decide: says(bytes.Replace(yes(), nameHead(6, 0, 6), nameHead(3, 0, 6), 1))}, is(ErrMalformed)},
+		"a SID of 200 parts":       {script{decide: says(bytes.Replace(yes(), unhex("04000000 0104000000000005 15000000"), unhex("c8000000 01c8000000000005 15000000"), 1))}, is(ErrMalformed)},
+		"a SID of two lengths":     {script{decide: says(bytes.Replace(yes(), unhex("04000000 0104000000000005 15000000"), unhex("04000000 0103000000000005 15000000"), 1))}, is(ErrMalformed)},
+		"fault":                    {script{fault: onCall(samLogonEx, dcerpc.FaultBadStubData)}, faulty(dcerpc.FaultBadStubData)},
+		"no such call":             {script{fault: onCall(samLogonEx, dcerpc.FaultOperation)}, faulty(dcerpc.FaultOperation)},
+		"a fault of success":       {script{mangle: spoilt(func(p []byte) { p[2] = 3; clear(p[24:28]) })}, is(dcerpc.ErrProtocol)},
+		"another header":           {script{mangle: spoilt(func(p []byte) { p[16] ^= 1 })}, is(ErrSignature)},
+		"less padding":             {script{mangle: spoilt(func(p []byte) { p[len(p)-signatureAt-6]-- })}, is(ErrSignature)},
 		"wrong signature":          {script{mangle: spoilt(func(p []byte) { p[len(p)-signatureAt+checksumAt] ^= 1 })}, is(ErrSequence)},
 		"wrong number":             {script{mangle: spoilt(func(p []byte) { p[len(p)-signatureAt+sequenceAt] ^= 1 })}, is(ErrSequence)},
 		"confounder":               {script{mangle: spoilt(func(p []byte) { p[len(p)-signatureAt+confounderAt] ^= 1 })}, is(ErrSignature)},
@@ -179,13 +199,31 @@ func TestLogOnRefuses(t *testing.T) {
 	}
 }
 
-func onLogon(status uint32) func(uint16, int) uint32 {
+// onCall is a fault for each call of a method.
+func onCall(m method, status uint32) func(uint16, int) uint32 {
 	return func(opnum uint16, _ int) uint32 {
-		if opnum == samLogonEx.opnum {
+		if opnum == m.opnum {
 			return status
 		}
 		return 0
 	}
+}
+
+// nameHead is how long a string may be, where it begins and how long it is, in front
+// of müller's name.
+func nameHead(most, from, length uint32) []byte {
+	raw := binary.LittleEndian.AppendUint32(nil, most)
+	raw = binary.LittleEndian.AppendUint32(raw, from)
+	return append(binary.LittleEndian.AppendUint32(raw, length), 'm', 0, 0xfc, 0)
+}
+
+// strangers is a yes with so many groups of other domains.
+func strangers(n int) []byte {
+	answer, group := with(yes(), atSIDCount, uint32(n)), yes()[atSIDsEnd-32:atSIDsEnd]
+	list := binary.LittleEndian.AppendUint32(nil, uint32(n))
+	list = append(list, bytes.Repeat(unhex("01000200 07000000"), n)...)
+	list = append(list, bytes.Repeat(group, n)...)
+	return append(append(answer[:atSIDs:atSIDs], list...), answer[atSIDsEnd:]...)
 }
 
 // crowd is a yes with so many groups.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
@@ -58,16 +59,17 @@ func (s *sealer) next(client bool) ([8]byte, error) {
 	return number, nil
 }
 
-// checksum covers the head as it was sent, whose flags nobody checks.
-func (s *sealer) checksum(head, confounder, plain []byte) []byte {
-	return mac(s.key[:], head, confounder, plain)[:8]
+// checksum covers the head as it was sent, whose flags nobody checks, and the
+// message with what stands around it in the PDU.
+func (s *sealer) checksum(head, confounder, plain []byte, around dcerpc.Around) []byte {
+	return mac(s.key[:], head, confounder, around.Header, plain, around.Trailer)[:8]
 }
 
 // SignatureLen is in bytes.
 func (*sealer) SignatureLen() int { return signatureLen }
 
 // Seal encrypts and signs in place, [MS-NRPC] 3.3.4.2.1.
-func (s *sealer) Seal(plain []byte) (sealed, signature []byte, err error) {
+func (s *sealer) Seal(plain []byte, around dcerpc.Around) (sealed, signature []byte, err error) {
 	number, err := s.next(true)
 	if err != nil {
 		return nil, nil, err
@@ -79,7 +81,7 @@ func (s *sealer) Seal(plain []byte) (sealed, signature []byte, err error) {
 		return nil, nil, fmt.Errorf("random bytes for a Netlogon signature: %w", err)
 	}
 	checksum := signature[checksumAt:confounderAt]
-	copy(checksum, s.checksum(signatureHead[:], confounder, plain))
+	copy(checksum, s.checksum(signatureHead[:], confounder, plain, around))
 
 	data := newStream(s.sealing, number[:])
 	data.encrypt(confounder)
@@ -91,7 +93,7 @@ func (s *sealer) Seal(plain []byte) (sealed, signature []byte, err error) {
 
 // Unseal decrypts in place and checks, [MS-NRPC] 3.3.4.2.2. What fills a signature
 // up at its end may be missing. The error matches ErrSignature or ErrSequence.
-func (s *sealer) Unseal(sealed, signature []byte) ([]byte, error) {
+func (s *sealer) Unseal(sealed []byte, around dcerpc.Around, signature []byte) ([]byte, error) {
 	want, err := s.next(false)
 	if err != nil {
 		return nil, err
@@ -109,7 +111,7 @@ func (s *sealer) Unseal(sealed, signature []byte) ([]byte, error) {
 	data := newStream(s.sealing, number[:])
 	data.decrypt(confounder[:])
 	data.decrypt(sealed)
-	if !hmac.Equal(checksum, s.checksum(signature[:8], confounder[:], sealed)) {
+	if !hmac.Equal(checksum, s.checksum(signature[:8], confounder[:], sealed, around)) {
 		return nil, ErrSignature
 	}
 	return sealed, nil

@@ -75,7 +75,7 @@ const (
 func TestSeal(t *testing.T) {
 	for _, size := range []int{0, 1, 3, 7, 8, 9, 15, 16, 17, 128} {
 		s := newSealer(ntlm.Key(unhex(sambaKey)), bytes.NewReader(unhex(sambaConfounder)))
-		sealed, signature, err := s.Seal(unhex(sambaPlain)[:size])
+		sealed, signature, err := s.Seal(unhex(sambaPlain)[:size], dcerpc.Around{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,13 +113,13 @@ func TestUnsealHead(t *testing.T) {
 		copy(signature, signatureHead[:])
 		signature[c.at] = c.value
 		copy(signature[confounderAt:], "confound")
-		copy(signature[checksumAt:], s.checksum(signature[:8], signature[confounderAt:signatureEnd], plain))
+		copy(signature[checksumAt:], s.checksum(signature[:8], signature[confounderAt:signatureEnd], plain, dcerpc.Around{}))
 		data := newStream(s.sealing, number)
 		data.encrypt(signature[confounderAt:signatureEnd])
 		data.encrypt(plain)
 		newStream(key, signature[checksumAt:confounderAt]).encrypt(number)
 		copy(signature[sequenceAt:], number)
-		if got, err := s.Unseal(plain, signature); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || err == nil && string(got) != "an answer" {
+		if got, err := s.Unseal(plain, dcerpc.Around{}, signature); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || err == nil && string(got) != "an answer" {
 			t.Errorf("%s: got %q, %v, want %v", name, got, err, c.want)
 		}
 	}
@@ -129,9 +129,9 @@ func TestUnsealHead(t *testing.T) {
 func TestUnsealLength(t *testing.T) {
 	key := ntlm.Key(unhex(sambaKey))
 	plain := []byte("an answer")
-	signature := append((&peer{newSealer(key, nil)}).seal(plain), 0)
+	signature := append((&peer{sealer: newSealer(key, nil)}).seal(plain, dcerpc.Around{}), 0)
 	for _, n := range []int{0, 8, confounderAt, signatureEnd - 1, signatureLen + 1} {
-		if got, err := newSealer(key, nil).Unseal(bytes.Clone(plain), signature[:n]); !errors.Is(err, ErrSignature) {
+		if got, err := newSealer(key, nil).Unseal(bytes.Clone(plain), dcerpc.Around{}, signature[:n]); !errors.Is(err, ErrSignature) {
 			t.Errorf("%d bytes: got %q, %v, want %v", n, got, err, ErrSignature)
 		}
 	}
