@@ -106,7 +106,7 @@ func (x *netlogonExchange) judge(ctx context.Context, m *ntlm.Authenticate, clai
 	}
 	v, server, err := x.verifier.logOn(ctx, &netlogon.Logon{
 		Domain: m.Domain, User: m.User, Workstation: m.Workstation,
-		Challenge: x.nonce, NTResponse: m.NTResponse, LMResponse: m.LMResponse,
+		Challenge: x.nonce, NTResponse: m.NTResponse,
 	})
 	if err != nil {
 		return nil, wantLoginName(claimed, adLoginNames, err)
