@@ -69,10 +69,13 @@ func NewClient(config Config, channels, calls int) (*Client, error) {
 // that is open or that it opens. Where a channel turns out to be broken, and not
 // because ctx has ended, the log-in is asked once more over a new one. A
 // *ChannelError means that none could be opened though there was time; ErrBusy that too
-// many wait.
+// many wait; ErrSpent that it was sent in vain already.
 func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 	if err := l.check(); err != nil {
 		return nil, err
+	}
+	if l.Spent() {
+		return nil, ErrSpent
 	}
 	since, err := c.begin()
 	if err != nil {
@@ -98,7 +101,7 @@ func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 		return nil, err
 	}
 	v, err := ch.LogOn(ctx, l)
-	if after(err) == rekey && ctx.Err() == nil {
+	if after(err) == rekey && ctx.Err() == nil && !l.Spent() {
 		_ = ch.Close()
 		if ch, err = c.open(ctx, since); err != nil {
 			return nil, err

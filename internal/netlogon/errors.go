@@ -27,6 +27,8 @@ var (
 	ErrConfig = errors.New("the secure channel's configuration")
 	// ErrBusy is more log-ins at a time than a Client takes.
 	ErrBusy = errors.New("too many log-ins wait for the secure channel")
+	// ErrSpent is a log-in that was sent in vain as often as may be, and is not sent again.
+	ErrSpent = errors.New("nobody has answered the log-in, and a wrong password counts each time")
 	// ErrClosed is a Client after its Close.
 	ErrClosed = errors.New("the secure channel is closed")
 )

@@ -16,7 +16,17 @@ type Logon struct {
 	Domain, User, Workstation string  // as the client wrote them
 	Challenge                 [8]byte // ours, to which the responses answer
 	NTResponse                []byte  // NTLMv2 alone
+
+	unanswered int // how often it was sent in vain
 }
+
+// maxUnanswered is how often a log-in is sent that nobody answers: a controller may have
+// judged it all the same, and each wrong password counts towards the account's lockout.
+const maxUnanswered = 2
+
+// Spent reports whether the log-in was sent in vain as often as may be. It belongs to one
+// caller at a time.
+func (l *Logon) Spent() bool { return l.unanswered >= maxUnanswered }
 
 // Format prints the names.
 func (l Logon) Format(f fmt.State, _ rune) {
