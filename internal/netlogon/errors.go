@@ -7,7 +7,7 @@ var (
 	// ErrNoAES is a controller that does not agree to AES and sealing.
 	ErrNoAES = errors.New("the controller does not agree to AES and a sealed channel")
 	// ErrWeakChallenge is a challenge of the controller's that no controller would
-	// draw: all zero, of one repeated byte, or our own.
+	// draw: all zero, of one repeated byte, or one that begins like our own.
 	ErrWeakChallenge = errors.New("the controller's challenge is not random")
 	// ErrServerCredential is a controller that does not know the machine's password.
 	ErrServerCredential = errors.New("the controller does not prove that it knows the machine's password")
