@@ -74,6 +74,9 @@ func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.P
 	}
 	if response, err := message.V2(); err == nil { // refuse has read it
 		x.meant = meant(response)
+		if !response.PromisesMIC() {
+			authenticate = message.WithoutLM()
+		}
 	}
 	p, err := x.prove(ctx, authenticate, message, claimed)
 	return p, claimedBy(claimed, wantLoginName(claimed, adLoginNames, err))
@@ -124,8 +127,10 @@ func refuse(m *ntlm.Authenticate, claimed identity.Name, channel *identity.Chann
 	}
 }
 
-// prove sends the client's answer, unchanged, to the controller that gave the
-// challenge, and asks it whom it let in.
+// prove sends the client's answer to the controller that gave the challenge, and
+// asks it whom it let in. The answer is unchanged but for an LM response that no
+// message integrity code covers: where the NTLMv2 response is wrong controllers take
+// an LMv2 response, and what the client meant could be anybody's words.
 func (x *exchange) prove(ctx context.Context, authenticate []byte, m *ntlm.Authenticate, claimed identity.Name) (*identity.Principal, error) {
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()

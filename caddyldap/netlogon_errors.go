@@ -138,7 +138,7 @@ func decided(e *identity.Error) bool {
 }
 
 // cannotServe reports whether the controller, and not one log-in, is to blame: no
-// channel could be opened. A log-in that is not answered may be one of a trusted
+// channel could be opened, and there was time to. A log-in that is not answered may be one of a trusted
 // domain that hangs, and must not take the controller away from everybody.
 func cannotServe(e *identity.Error) bool {
 	_, opening := errors.AsType[*netlogon.ChannelError](e.Err)

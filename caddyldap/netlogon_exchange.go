@@ -107,7 +107,7 @@ func (x *netlogonExchange) take(stop context.CancelFunc) bool {
 func (x *netlogonExchange) logon(m *ntlm.Authenticate) *netlogon.Logon {
 	return &netlogon.Logon{
 		Domain: m.Domain, User: m.User, Workstation: m.Workstation,
-		Challenge: x.nonce, NTResponse: m.NTResponse, LMResponse: m.LMResponse,
+		Challenge: x.nonce, NTResponse: m.NTResponse,
 	}
 }
 

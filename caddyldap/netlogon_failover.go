@@ -21,7 +21,8 @@ type connector = func(context.Context) (dcerpc.Stream, error)
 
 // logOn asks one controller after another, in the order of the configuration,
 // until one has decided. One that opens no channel is put aside, as LDAP servers
-// are; one that only leaves a log-in unanswered is looked at.
+// are; one that only leaves a log-in unanswered is looked at, and the log-in is sent
+// once more.
 func (m *machine) logOn(ctx context.Context, d *Directory, l *netlogon.Logon) (*netlogon.Validation, string, error) {
 	all, err := m.controllersOf(ctx, d)
 	if err != nil {
@@ -50,6 +51,9 @@ func (m *machine) logOn(ctx context.Context, d *Directory, l *netlogon.Logon) (*
 			m.failed(c, d, failure)
 		default:
 			m.suspect(c, d)
+		}
+		if l.Spent() {
+			return nil, "", failure
 		}
 	}
 	if failure == nil {

@@ -66,6 +66,9 @@ func (d *Directory) checkLogonDomain(v *netlogon.Validation) error {
 func (w *logonWitness) resolve(ctx context.Context) (*identity.Identity, error) {
 	d := w.directory
 	if d.service == nil {
+		if err := d.tellable(); err != nil {
+			return nil, err
+		}
 		return w.told(), nil
 	}
 	key := cacheKey{sid: w.logon.SID(), dn: "log-in over Netlogon", verifier: w.verifier, reading: d.reading.print}

@@ -115,6 +115,9 @@ func (w *ticketWitness) certified() (*identity.Identity, error) {
 	if err := w.checkRealm(cmp.Or(d.dns(), w.ticket.Home)); err != nil {
 		return nil, err // OTHER\alice is not EXAMPLE\alice
 	}
+	if err := d.tellable(); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.id == nil {

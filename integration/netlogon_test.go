@@ -79,7 +79,7 @@ func (h *handshake) read(t testing.TB) {
 	}
 	h.logon = &netlogon.Logon{
 		Domain: h.message.Domain, User: h.message.User, Workstation: h.message.Workstation,
-		Challenge: challenge.ServerChallenge, NTResponse: h.message.NTResponse, LMResponse: h.message.LMResponse,
+		Challenge: challenge.ServerChallenge, NTResponse: h.message.NTResponse,
 	}
 }
 

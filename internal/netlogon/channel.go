@@ -117,10 +117,12 @@ func (ch *Channel) ask(ctx context.Context, l *Logon) (*Validation, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.unanswered++
 	r, err := samLogonEx.invoke(ctx, ch.calls, w)
 	if err != nil {
 		return nil, err
 	}
+	l.unanswered--
 	v, err := decodeLogon(r, ch.level)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // A Client has log-ins decided over several channels to one controller. Channels
@@ -38,6 +39,10 @@ const (
 	defaultCalls    = 256
 )
 
+// fairOpening is how much time a controller has had at least to open a channel where it
+// is told that it opens none. A log-in that has waited for the others may have less left.
+const fairOpening = time.Second
+
 // NewClient connects to nobody yet. channels is how many may be open at once, and
 // calls how many log-ins may run and wait; 0 is 2 and 256. The error matches
 // ErrConfig.
@@ -63,10 +68,14 @@ func NewClient(config Config, channels, calls int) (*Client, error) {
 // LogOn has the controller decide a log-in, as Channel.LogOn does, over a channel
 // that is open or that it opens. Where a channel turns out to be broken, and not
 // because ctx has ended, the log-in is asked once more over a new one. A
-// *ChannelError means that none could be opened; ErrBusy that too many wait.
+// *ChannelError means that none could be opened though there was time; ErrBusy that too
+// many wait; ErrSpent that it was sent in vain already.
 func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 	if err := l.check(); err != nil {
 		return nil, err
+	}
+	if l.Spent() {
+		return nil, ErrSpent
 	}
 	since, err := c.begin()
 	if err != nil {
@@ -92,7 +101,7 @@ func (c *Client) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 		return nil, err
 	}
 	v, err := ch.LogOn(ctx, l)
-	if after(err) == rekey && ctx.Err() == nil {
+	if after(err) == rekey && ctx.Err() == nil && !l.Spent() {
 		_ = ch.Close()
 		if ch, err = c.open(ctx, since); err != nil {
 			return nil, err
@@ -154,12 +163,17 @@ func (c *Client) open(ctx context.Context, since int) (*Channel, error) {
 	if err := c.failedSince(since); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	ch, err := c.prove(ctx)
 	if c.config.Opened != nil {
 		c.config.Opened(ctx, err)
 	}
-	if err != nil && ctx.Err() != nil {
-		return nil, err // which says nothing about the controller
+	switch {
+	case err == nil || ctx.Err() == nil:
+	case time.Since(began) < fairOpening:
+		return nil, fmt.Errorf("no time was left to open the secure channel: %w", context.Cause(ctx))
+	default:
+		return nil, err // which is not the answer to those who have more time
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

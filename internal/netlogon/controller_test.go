@@ -399,5 +399,5 @@ func with(answer []byte, at int, value uint32) []byte {
 }
 
 func someone() *Logon {
-	return &Logon{Domain: "EXAMPLE", User: "müller", Workstation: "PC7", Challenge: [8]byte([]byte("12345678")), NTResponse: bytes.Repeat([]byte("n"), 49), LMResponse: bytes.Repeat([]byte("l"), 24)}
+	return &Logon{Domain: "EXAMPLE", User: "müller", Workstation: "PC7", Challenge: [8]byte([]byte("12345678")), NTResponse: bytes.Repeat([]byte("n"), 49)}
 }

@@ -7,7 +7,7 @@ var (
 	// ErrNoAES is a controller that does not agree to AES and sealing.
 	ErrNoAES = errors.New("the controller does not agree to AES and a sealed channel")
 	// ErrWeakChallenge is a challenge of the controller's that no controller would
-	// draw: all zero, of one repeated byte, or our own.
+	// draw: all zero, of one repeated byte, or one that begins like our own.
 	ErrWeakChallenge = errors.New("the controller's challenge is not random")
 	// ErrServerCredential is a controller that does not know the machine's password.
 	ErrServerCredential = errors.New("the controller does not prove that it knows the machine's password")
@@ -27,6 +27,8 @@ var (
 	ErrConfig = errors.New("the secure channel's configuration")
 	// ErrBusy is more log-ins at a time than a Client takes.
 	ErrBusy = errors.New("too many log-ins wait for the secure channel")
+	// ErrSpent is a log-in that was sent in vain as often as may be, and is not sent again.
+	ErrSpent = errors.New("nobody has answered the log-in, and a wrong password counts each time")
 	// ErrClosed is a Client after its Close.
 	ErrClosed = errors.New("the secure channel is closed")
 )

@@ -8,13 +8,25 @@ import (
 )
 
 // A Logon is a network log-in that a client has sent us, NETLOGON_NETWORK_INFO of
-// [MS-NRPC] 2.2.1.4.5.
+// [MS-NRPC] 2.2.1.4.5, without its LM response. That would be an LMv2 response, which
+// controllers take where the NTLMv2 response is wrong, and it covers nothing but the
+// challenge: what the client has said of where it logs in, and that it sends a message
+// integrity code, could then be anybody's words.
 type Logon struct {
 	Domain, User, Workstation string  // as the client wrote them
 	Challenge                 [8]byte // ours, to which the responses answer
 	NTResponse                []byte  // NTLMv2 alone
-	LMResponse                []byte
+
+	unanswered int // how often it was sent in vain
 }
+
+// maxUnanswered is how often a log-in is sent that nobody answers: a controller may have
+// judged it all the same, and each wrong password counts towards the account's lockout.
+const maxUnanswered = 2
+
+// Spent reports whether the log-in was sent in vain as often as may be. It belongs to one
+// caller at a time.
+func (l *Logon) Spent() bool { return l.unanswered >= maxUnanswered }
 
 // Format prints the names.
 func (l Logon) Format(f fmt.State, _ rune) {
@@ -29,6 +41,9 @@ const (
 	// minNTLMv2 is the length in bytes of the shortest NTLMv2 response,
 	// [MS-NLMP] 2.2.2.8.
 	minNTLMv2 = 44
+	// noLMResponse is the length in bytes of the LM response that is none: zeros, as
+	// clients of Windows send it, [MS-NLMP] 3.1.5.1.2.
+	noLMResponse = 24
 )
 
 // check refuses what is not to be sent. The error matches ErrNotV2.
@@ -39,7 +54,7 @@ func (l *Logon) check() error {
 
 // names are domain, user and workstation to be written.
 func (l *Logon) names() (texts [3]ndr.WideText, err error) {
-	if l.User == "" || len(l.NTResponse) < minNTLMv2 || len(l.NTResponse) > 0xFFFF || len(l.LMResponse) > 0xFFFF {
+	if l.User == "" || len(l.NTResponse) < minNTLMv2 || len(l.NTResponse) > 0xFFFF {
 		return texts, ErrNotV2
 	}
 	for i, name := range []string{l.Domain, l.User, l.Workstation} {
@@ -73,7 +88,7 @@ func encodeLogon(c *Config, l *Logon, level uint16) (*ndr.Writer, error) {
 	w.Head(texts[1])
 	w.Head(texts[2])
 	w.Bytes(l.Challenge[:])
-	responses := [][]byte{l.NTResponse, l.LMResponse}
+	responses := [][]byte{l.NTResponse, make([]byte, noLMResponse)}
 	for _, response := range responses {
 		w.Uint16(uint16(len(response)))
 		w.Uint16(uint16(len(response)))

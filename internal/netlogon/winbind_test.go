@@ -193,11 +193,13 @@ func sameLogon(t *testing.T, config *Config, stub []byte) *Logon {
 		r.Pointer()
 	}
 	l.Domain, l.User, l.Workstation = r.Text(domain), r.Text(user), r.Text(workstation)
-	for _, response := range []*[]byte{&l.NTResponse, &l.LMResponse} {
+	var lm []byte
+	for _, response := range []*[]byte{&l.NTResponse, &lm} {
 		r.Uint32()
 		r.Uint32()
 		*response = r.Bytes(uint64(r.Uint32()))
 	}
+	lmAt := len(stub) - r.Left() - len(lm)
 	level := r.Uint16()
 	if r.Uint32(); r.Err() != nil || r.Left() != 0 {
 		t.Fatalf("%d bytes are left, %v", r.Left(), r.Err())
@@ -211,6 +213,10 @@ func sameLogon(t *testing.T, config *Config, stub []byte) *Logon {
 		t.Errorf("we number the log-in %x", written)
 	}
 	copy(got[numberAt:], number)
+	if len(lm) != noLMResponse || !bytes.Equal(got[lmAt:lmAt+noLMResponse], make([]byte, noLMResponse)) {
+		t.Fatalf("an LM response of %d bytes, and ours is %x", len(lm), got[lmAt:lmAt+noLMResponse])
+	}
+	copy(got[lmAt:], lm) // which we send to nobody
 	if !bytes.Equal(got, stub) {
 		t.Errorf("%s: got %x, want %x", l.User, got, stub)
 	}

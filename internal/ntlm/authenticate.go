@@ -123,6 +123,15 @@ func (m *Authenticate) readNames(msg []byte, f authenticateFields) error {
 	return err
 }
 
+// WithoutLM returns the message as it came with zeros for its LM response, as clients
+// send it that make a MIC, [MS-NLMP] 3.1.5.1.2. An LMv2 response proves the password
+// and covers nothing else of the message; a MIC does not fit any more.
+func (m *Authenticate) WithoutLM() []byte {
+	msg := bytes.Clone(m.raw)
+	clear(readField("LmChallengeResponse", msg, authenticateLMAt).value(msg))
+	return msg
+}
+
 // headerLen returns the size of the header that holds what m holds.
 func (m *Authenticate) headerLen() (int, error) {
 	flagged := m.Flags.Has(NegotiateVersion)

@@ -115,7 +115,7 @@ def logon(level, name="müller", pairs=((513, 7), (1120, 7)), sids=(("S-1-18-1",
     i = n.identity_info
     i.domain_name, i.account_name, i.workstation = text("EXAMPLE"), text("müller"), text("PC7")
     i.parameter_control, i.logon_id = 0x820, 0
-    n.challenge, n.nt, n.lm = list(b"12345678"), response(b"n" * 49), response(b"l" * 24)
+    n.challenge, n.nt, n.lm = list(b"12345678"), response(b"n" * 49), response(bytes(24))
     r.in_logon, r.in_validation_level, r.in_flags = n, level, 0
     info = {2: netlogon.netr_SamInfo2, 3: netlogon.netr_SamInfo3, 6: netlogon.netr_SamInfo6}[level]()
     fill(info.base, name, pairs, 0x120 if level > 2 else 0x100)
