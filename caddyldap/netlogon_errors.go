@@ -91,15 +91,17 @@ func readOpening(e *netlogon.ChannelError, account string) (identity.Kind, strin
 	case errors.Is(e, netlogon.ErrConfig):
 		return identity.KindSecureChannel, "a name cannot be used: look at domain and at the account behind verify netlogon"
 	case errors.Is(e, netlogon.ErrDowngrade), errors.Is(e, netlogon.ErrWeakChallenge), errors.Is(e, netlogon.ErrSignature), errors.Is(e, netlogon.ErrSequence):
-		return identity.KindSecureChannel, "something between this machine and the controller changes or repeats RPC"
+		return identity.KindSecureChannel, hintChanged
 	case isNak:
 		return identity.KindSecureChannel, "the controller refuses the sealed connection: " + nak.Error()
 	case errors.Is(e, context.DeadlineExceeded):
 		return identity.KindTimeout, hintNetlogonPorts
 	case errors.Is(e, dcerpc.ErrNoEndpoint):
 		return identity.KindUnavailable, "the server's endpoint mapper knows no Netlogon: is it a domain controller, and is its Netlogon service running?"
-	case errors.Is(e, dcerpc.ErrProtocol):
+	case errors.Is(e, dcerpc.ErrProtocol), errors.Is(e, netlogon.ErrToken), errors.Is(e, netlogon.ErrMalformed):
 		return identity.KindProtocol, "what answers does not speak RPC properly: is it a domain controller?"
+	case isFault(e):
+		return identity.KindUnavailable, hintFault
 	}
 	return identity.KindUnavailable, hintNetlogonPorts
 }
@@ -120,6 +122,10 @@ func readLogonFault(err error) (identity.Kind, string) {
 		return identity.KindBusy, "more log-ins than the secure channel takes wait for the controller"
 	case errors.Is(err, netlogon.ErrNoSessionKey), errors.Is(err, netlogon.ErrMalformed), errors.Is(err, dcerpc.ErrProtocol):
 		return identity.KindProtocol, ""
+	case errors.Is(err, netlogon.ErrSignature), errors.Is(err, netlogon.ErrSequence):
+		return identity.KindSecureChannel, hintChanged
+	case isFault(err):
+		return identity.KindUnavailable, hintFault
 	case errors.Is(err, netlogon.ErrConfig):
 		return identity.KindSecureChannel, "a name cannot be used: look at domain and at the account behind verify netlogon"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -127,6 +133,19 @@ func readLogonFault(err error) (identity.Kind, string) {
 	}
 	return identity.KindUnavailable, hintNetlogonPorts
 }
+
+// isFault reports whether the other end answered with an RPC fault, which nothing
+// protects on the way.
+func isFault(err error) bool {
+	_, ok := errors.AsType[*dcerpc.Fault](err)
+	return ok
+}
+
+// The hints of what answers, and not as it should.
+const (
+	hintChanged = "something between this machine and the controller changes or repeats RPC"
+	hintFault   = "the controller answers, and does not do what it is asked: its event log may say why; a policy there (RPC filters, Restrict Unauthenticated RPC clients) or something on the way refuses calls"
+)
 
 // decided reports whether a controller, or the log-in itself, has settled the
 // matter, so that no other controller is asked.

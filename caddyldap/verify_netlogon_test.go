@@ -386,12 +386,22 @@ func TestNetlogonKinds(t *testing.T) {
 		"no secret":            {channelless(netlogon.ErrSecret), identity.KindSecureChannel, true, false},
 		"no Netlogon":          {channelless(dcerpc.ErrNoEndpoint), identity.KindUnavailable, true, false},
 		"too slow":             {channelless(context.DeadlineExceeded), identity.KindTimeout, true, false},
+		"RPC is refused":       {channelless(&dcerpc.Fault{Status: dcerpc.FaultAccessDenied}), identity.KindUnavailable, true, false},
+		"no token":             {channelless(netlogon.ErrToken), identity.KindProtocol, true, false},
+		"rubbish":              {channelless(netlogon.ErrMalformed), identity.KindProtocol, true, false},
+		"changed on the way":   {netlogon.ErrSignature, identity.KindSecureChannel, true, false},
+		"repeated":             {netlogon.ErrSequence, identity.KindSecureChannel, true, false},
+		"a fault":              {&dcerpc.Fault{Status: dcerpc.FaultBadStubData}, identity.KindUnavailable, true, false},
 		"no session key":       {netlogon.ErrNoSessionKey, identity.KindProtocol, false, false},
 		"no logon servers":     {verdict(netlogon.StatusNoLogonServers), identity.KindUnavailable, true, false},
 		"more than it takes":   {netlogon.ErrBusy, identity.KindBusy, true, true},
 		"a verdict of no name": {verdict(0xC0001234), identity.KindProtocol, false, false},
 	} {
 		got := explainNetlogon("dc1:135", "WEB01$", c.err)
+		answers := strings.Contains(c.err.Error(), "RPC fault") || got.Kind == identity.KindProtocol || got.Kind == identity.KindSecureChannel
+		if answers && got.Hint == hintNetlogonPorts {
+			t.Errorf("%s: got the hint %q of a controller that does not answer", name, got.Hint)
+		}
 		if got.Kind != c.want || (got.Hint != "") != c.cure || decided(got) != c.decided {
 			t.Errorf("%s: got %v, hint %q, decided %v, want %v, %v, %v", name, got, got.Hint, decided(got), c.want, c.cure, c.decided)
 		}
