@@ -49,7 +49,8 @@ soak:
 	$(GO) test -race -v -run '^TestSoak$$' -timeout 24h ./integration/soak -soak $(SOAKTIME)
 
 # Figures, one a line, as docs/performance.md has them: what is compared is
-# measured in one run. With the lab of make lab up, LAB_DIR=$(LAB) adds Samba's.
+# measured in one run. It starts the lab's controllers; with the lab of make lab
+# up, LAB_DIR=$(LAB) takes that.
 bench:
 	LAB_DIR="$(LAB_DIR)" $(GO) run ./integration/bench
 
