@@ -51,6 +51,9 @@ func (a *handler) checkSchemes() error {
 	for _, d := range a.site {
 		names = append(names, verifiers(d)...)
 	}
+	if err := a.checkRetired(names); err != nil {
+		return err
+	}
 	for _, at := range a.schemes {
 		if !slices.ContainsFunc(names, schemes[at.Text]) {
 			return errorAt(at, "no verifier of the site's directories serves the scheme %s: there is verify %s", at.Text, strings.Join(names, ", verify "))

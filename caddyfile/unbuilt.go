@@ -10,7 +10,7 @@ func unbuilt(in string) []string {
 		return []string{"smb"}
 	case "windows_auth":
 		return []string{
-			"ntlm", "throttle", "session", "login", "totp",
+			"throttle", "session", "login", "totp",
 		}
 	}
 	return nil

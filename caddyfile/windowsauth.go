@@ -20,6 +20,8 @@ type handler struct {
 	rules []policy.Rule
 	// schemes are the tokens of Schemes, one each.
 	schemes []caddyfile.Token
+	// refused is the word of ntlm refuse, nil without it.
+	refused *caddyfile.Token
 	// site are the directories in order.
 	site []*caddyldap.Directory
 	// own is the one directory of the short form, nil in the other.
@@ -38,6 +40,7 @@ func handlerWords() words[handler] {
 		"forward":        {usage: forwardUsage, least: 2, most: 2, many: true, parse: addForward},
 		"username":       {usage: usernameUsage, least: 1, most: 2, parse: readUsername},
 		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
+		"ntlm":           {usage: ntlmUsage, least: 1, most: 1, parse: readNTLM},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
 	maps.Copy(w, limitWords())
@@ -63,6 +66,7 @@ func handlerWords() words[handler] {
 //		extended_protection off|allow|require
 //		accept_binding <hex>…
 //		accept_target <host>…
+//		ntlm allow|warn|refuse
 //		directory { … }        # with URLs: the words of an ldap block
 //	}
 func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

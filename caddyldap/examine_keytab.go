@@ -35,6 +35,20 @@ func (k *Keytab) spns(table *krb.Keytab) []string {
 	return names
 }
 
+// ServiceHosts implements identity.NamedVerifier.
+func (k *Keytab) ServiceHosts() []string {
+	table, err := k.current()
+	if err != nil {
+		return nil
+	}
+	var hosts []string
+	for _, spn := range k.spns(table) {
+		_, host, _ := strings.Cut(spn, "/")
+		hosts = append(hosts, host)
+	}
+	return hosts
+}
+
 func containsFold(list []string, text string) bool {
 	return slices.ContainsFunc(list, func(other string) bool { return strings.EqualFold(other, text) })
 }

@@ -172,8 +172,8 @@ var ticketReadings = [...]struct {
 
 // Interface guards.
 var (
-	_ Verifier                = (*Keytab)(nil)
-	_ caddy.Provisioner       = (*Keytab)(nil)
-	_ caddy.CleanerUpper      = (*Keytab)(nil)
-	_ identity.TicketVerifier = (*Keytab)(nil)
+	_ Verifier               = (*Keytab)(nil)
+	_ caddy.Provisioner      = (*Keytab)(nil)
+	_ caddy.CleanerUpper     = (*Keytab)(nil)
+	_ identity.NamedVerifier = (*Keytab)(nil)
 )

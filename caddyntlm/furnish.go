@@ -90,6 +90,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	h.server = server
 	h.makeRoom(server)
 	h.warnPlain()
+	h.warnSpeaksNTLM()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
 	if err := h.shareEndpoints(); err != nil {
@@ -108,7 +109,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 // settle checks the configuration and makes it ready.
 func (h *Handler) settle(directories []directory) error {
 	h.conns, h.notices, h.endpoints = newConns(), new(notices), newEndpoints()
-	if err := errors.Join(h.settleLimits(), h.settleOneToOne(), h.settleProtection()); err != nil {
+	if err := errors.Join(h.settleLimits(), h.settleOneToOne(), h.settleNTLM(), h.settleProtection()); err != nil {
 		return err
 	}
 	h.directories, h.meter = directories, newMeter(newMetrics(), directories)
@@ -159,6 +160,9 @@ func (h *Handler) settleSchemes() error {
 	}
 	for _, word := range h.Schemes {
 		s, err := parseScheme(word)
+		if err == nil {
+			err = h.checkRetired(s)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -168,6 +172,9 @@ func (h *Handler) settleSchemes() error {
 			return fmt.Errorf("schemes: no verifier of %s serves %s", h.names(), word)
 		}
 		h.offered = append(h.offered, s)
+	}
+	if len(h.offered) == 0 && h.refusesNTLM() {
+		return errNothingLeft
 	}
 	if len(h.offered) == 0 {
 		return fmt.Errorf("no verifier of %s serves any scheme", h.names())
@@ -211,15 +218,6 @@ func parseScheme(word string) (scheme, error) {
 		}
 	}
 	return schemeNone, fmt.Errorf("schemes: unknown scheme %s; known: negotiate, ntlm, basic", word)
-}
-
-func (h *Handler) ntlmDirectory() directory {
-	for _, d := range h.directories {
-		if d.NTLMVerifier() != nil {
-			return d
-		}
-	}
-	return nil
 }
 
 // passwordDirectory is the first directory that accepts a name and verifies

@@ -73,6 +73,9 @@ type Handler struct {
 	// Hosts that clients may mean where no TLS tells: names of this site, without
 	// HTTP/ before them.
 	AcceptTarget []string `json:"accept_target,omitempty"`
+	// What becomes of clients that come by NTLM: allow; warn, which lets them in and
+	// writes who they are and why they did not use Kerberos; refuse. Default: allow.
+	NTLM string `json:"ntlm,omitempty"`
 
 	directories []directory
 	ntlm        directory          // serves NTLM, nil where it is not offered
@@ -89,7 +92,7 @@ type Handler struct {
 	limits      limits
 	oneToOne    []netip.Prefix
 	bindings    [][16]byte // of AcceptBinding
-	demand      string     // the words of extended protection, as one
+	demand      string     // the words of extended protection and ntlm, as one
 	endpoints   *endpoints // which certificates connections have shown
 	conns       *conns
 	pending     *quota

@@ -61,8 +61,7 @@ func (v *visit) record(o outcome, kind identity.Kind, err error) {
 	v.count(o.event, kind.String())
 	level := o.level
 	var more []zap.Field
-	if kind == identity.KindTooManyPending {
-		skipped, due := v.door.notices.pending.due(v.start)
+	if skipped, due, counted := v.door.notices.floods(v, kind); counted {
 		if !due {
 			level = zapcore.DebugLevel
 		}
@@ -124,6 +123,22 @@ func remoteIP(r *http.Request) string {
 type notices struct {
 	proxy, closing, pending rarely
 	http2                   sync.Map // by the port of the listener
+	use                     seldom   // of NTLM, by ntlmUser
+	refused                 seldom   // NTLM, by the client's network
+}
+
+// floods says of a refusal that may come in numbers, and so is counted, whether a line
+// of it is due.
+func (n *notices) floods(v *visit, kind identity.Kind) (skipped int64, due, counted bool) {
+	switch kind {
+	case identity.KindTooManyPending:
+		skipped, due = n.pending.due(v.start)
+	case identity.KindNTLMRefused:
+		skipped, due = n.refused.due(clientNetwork(v.r), v.start)
+	default:
+		return 0, false, false
+	}
+	return skipped, due, true
 }
 
 const (

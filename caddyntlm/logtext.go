@@ -21,10 +21,12 @@ const maxClaimed = 64
 // \xNN for control characters and bytes that are no UTF-8, \uNNNN or \UNNNNNNNN
 // for the rest. Backslashes stay single, as in EXAMPLE\alice. An escape is
 // never cut in two.
-func escapeClaimed(name identity.Name) string {
+func escapeClaimed(name identity.Name) string { return escape(name.String(), maxClaimed) }
+
+// escape does so with any text, up to room characters.
+func escape(text string, room int) string {
 	var b strings.Builder
-	room := maxClaimed
-	for text := name.String(); text != ""; {
+	for text != "" {
 		r, size := utf8.DecodeRuneInString(text)
 		piece := text[:size]
 		switch {

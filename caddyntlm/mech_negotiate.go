@@ -56,7 +56,7 @@ func (v *visit) openNegotiation() error {
 	switch {
 	case err != nil:
 		v.step(eventMisuse, held{})
-		return negotiationError(err)
+		return v.negotiationError(err)
 	case v.seated == nil || v.barrier != noBarrier:
 		return v.misuseBarrier()
 	}
@@ -92,7 +92,7 @@ func (v *visit) continueNegotiation() error {
 	}
 	switch {
 	case err != nil:
-		return negotiationError(err)
+		return v.negotiationError(err)
 	case h.exchange != nil:
 		return v.finish(h)
 	case v.barrier != noBarrier:
@@ -122,8 +122,11 @@ func (v *visit) unwrap(message []byte, due ntlm.MessageType) error {
 }
 
 // negotiationError gives an error of the acceptor its kind.
-func negotiationError(err error) error {
+func (v *visit) negotiationError(err error) error {
 	if none, ok := errors.AsType[*spnego.NoMechanismError](err); ok {
+		if v.door.refusesNTLM() && offersNTLMAlone(none.Offered) {
+			return v.turnAway(none.Offered)
+		}
 		hint := ""
 		if slices.ContainsFunc(none.Offered, isKerberos) {
 			hint = hintKerberos
@@ -159,7 +162,7 @@ func (v *visit) conclude(h *handshake) error {
 		turn, err = h.acceptor.CompleteUnprotected(nil)
 	}
 	if err != nil {
-		return negotiationError(err)
+		return v.negotiationError(err)
 	}
 	v.final = turn.Reply
 	return nil

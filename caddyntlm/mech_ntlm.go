@@ -22,7 +22,7 @@ func (*owed) Error() string { return "the client owes the answer to a challenge"
 
 var (
 	errGone        = errors.New("the connection ended")
-	errOtherScheme = errors.New("the handshake began with another scheme, or where another extended_protection holds")
+	errOtherScheme = errors.New("the handshake began with another scheme, or where another extended_protection or ntlm holds")
 )
 
 func (v *visit) identifyNTLM() error {
@@ -164,8 +164,10 @@ func (v *visit) finish(h *handshake) error {
 	ctx, cancel := v.deadline()
 	defer cancel()
 	v.from, v.asked, v.earlier = v.door.ntlm, true, h.took
+	v.by = byNTLM
 	principal, err := h.exchange.Finish(ctx, v.credential.message)
 	if err != nil {
+		v.tellUnfit(h, err)
 		return err
 	}
 	if err := v.resolve(ctx, principal); err != nil {
@@ -177,5 +179,6 @@ func (v *visit) finish(h *handshake) error {
 	if do, _ := v.step(eventAccepted, v.remembered()); do != doKeep {
 		return identity.Fail(identity.KindState, errGone)
 	}
+	v.tellUse(h)
 	return nil
 }

@@ -34,7 +34,7 @@ func (v *visit) acceptTicket(acceptor *spnego.Acceptor, token []byte) error {
 // still owes the signature of its list of mechanisms.
 func (v *visit) continueTicket(h *handshake, turn spnego.Turn) error {
 	if h.proven != nil && turn.Need == spnego.Done {
-		v.id, v.from, v.loggedIn, v.verifier, v.claimed, v.meant = h.proven, v.door.tickets, true, h.verifier, h.claimed, h.meant
+		v.id, v.from, v.by, v.loggedIn, v.verifier, v.claimed, v.meant = h.proven, v.door.tickets, byTicket, true, h.verifier, h.claimed, h.meant
 		v.final = turn.Reply
 		return nil
 	}
@@ -57,7 +57,7 @@ func (v *visit) continueTicket(h *handshake, turn spnego.Turn) error {
 func (v *visit) proveTicket(acceptor *spnego.Acceptor, token []byte) (spnego.Turn, error) {
 	ctx, cancel := v.deadline()
 	defer cancel()
-	v.from = v.door.tickets
+	v.from, v.by = v.door.tickets, byTicket
 	principal, established, err := v.from.TicketVerifier().VerifyTicket(ctx, token, v.channel())
 	if err != nil {
 		return spnego.Turn{}, err
@@ -75,7 +75,7 @@ func (v *visit) proveTicket(acceptor *spnego.Acceptor, token []byte) (spnego.Tur
 		turn, err = acceptor.CompleteUnprotected(established.Reply())
 	}
 	if err != nil {
-		return spnego.Turn{}, negotiationError(err)
+		return spnego.Turn{}, v.negotiationError(err)
 	}
 	return turn, nil
 }

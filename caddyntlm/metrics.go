@@ -27,6 +27,7 @@ var loginBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 
 type metrics struct {
 	decisions  *prometheus.CounterVec
 	logins     *prometheus.HistogramVec
+	ntlm       *prometheus.CounterVec
 	pending    *prometheus.Desc
 	remembered *prometheus.Desc
 
@@ -45,6 +46,10 @@ func newMetrics() *metrics {
 			Help:    "How long log-ins took that a controller was asked about, without the client's share.",
 			Buckets: loginBuckets,
 		}, []string{"scheme", "verifier"}),
+		ntlm: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caddy_windows_auth_ntlm_logins_total",
+			Help: "Log-ins by NTLM, bare or inside Negotiate, by why they were not by Kerberos.",
+		}, []string{"scheme", "cause", "verifier", "directory"}),
 		pending: prometheus.NewDesc("caddy_windows_auth_pending_handshakes",
 			"NTLM handshakes that are half open.", nil, nil),
 		remembered: prometheus.NewDesc("caddy_windows_auth_connections_remembered",
@@ -57,6 +62,7 @@ func newMetrics() *metrics {
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	m.decisions.Describe(to)
 	m.logins.Describe(to)
+	m.ntlm.Describe(to)
 	to <- m.pending
 	to <- m.remembered
 }
@@ -65,6 +71,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	m.decisions.Collect(to)
 	m.logins.Collect(to)
+	m.ntlm.Collect(to)
 	var pending, remembered int64
 	m.mu.Lock()
 	for h := range m.doors {
@@ -149,6 +156,7 @@ type meter struct {
 type lane struct {
 	from      directory
 	scheme    scheme
+	ticket    bool // and not NTLM, where both come under one scheme
 	directory string
 	verifier  string
 	allowed   prometheus.Counter
@@ -157,19 +165,22 @@ type lane struct {
 
 func newMeter(m *metrics, directories []directory) *meter {
 	meter := &meter{metrics: m}
-	add := func(d directory, s scheme, verifier any) {
-		l := lane{from: d, scheme: s, directory: d.Name(), verifier: verifierName(verifier)}
+	add := func(d directory, s scheme, verifier any, ticket bool) {
+		l := lane{from: d, scheme: s, ticket: ticket, directory: d.Name(), verifier: verifierName(verifier)}
 		l.allowed = m.decisions.WithLabelValues("allow", "", s.String(), l.verifier, l.directory)
 		l.took = m.logins.WithLabelValues(s.String(), l.verifier)
 		meter.lanes = append(meter.lanes, l)
 	}
 	for _, d := range directories {
 		if v := d.NTLMVerifier(); v != nil {
-			add(d, schemeNTLM, v)
-			add(d, schemeNegotiate, v)
+			add(d, schemeNTLM, v, false)
+			add(d, schemeNegotiate, v, false)
+		}
+		if v := d.TicketVerifier(); v != nil {
+			add(d, schemeNegotiate, v, true)
 		}
 		if v := d.PasswordVerifier(); v != nil {
-			add(d, schemeBasic, v)
+			add(d, schemeBasic, v, false)
 		}
 	}
 	return meter
@@ -190,11 +201,18 @@ func (m *meter) lane(v *visit) *lane {
 		from = v.door.seats
 	}
 	for i := range m.lanes {
-		if l := &m.lanes[i]; l.from == from && l.scheme == v.scheme {
+		if l := &m.lanes[i]; l.from == from && l.scheme == v.scheme && l.ticket == (v.by == byTicket) {
 			return l
 		}
 	}
 	return nil
+}
+
+// usedNTLM counts a log-in by NTLM.
+func (m *meter) usedNTLM(v *visit, cause string) {
+	if l := m.lane(v); l != nil {
+		m.ntlm.WithLabelValues(v.scheme.String(), cause, l.verifier, l.directory).Inc()
+	}
 }
 
 // count counts a decision, and the time of a log-in that it ends.

@@ -23,6 +23,10 @@ func (*fakeDirectory) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "ldap.verifiers.fake"}
 }
 
+func (*fakeTickets) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "ldap.verifiers.fake_tickets"}
+}
+
 // figure is the sum of a metric's series that have all the labels.
 func figure(t *testing.T, from prometheus.Gatherer, name string, labels ...string) float64 {
 	t.Helper()

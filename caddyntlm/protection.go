@@ -46,7 +46,7 @@ func (h *Handler) settleProtection() error {
 	if h.ExtendedProtection == protectionOff && len(h.AcceptBinding)+len(h.AcceptTarget) > 0 {
 		return fmt.Errorf("extended_protection off looks at no accept_binding and no accept_target: take one of them away")
 	}
-	h.demand = fmt.Sprint(cmp.Or(h.ExtendedProtection, protectionAllow), h.bindings, h.AcceptTarget)
+	h.demand = fmt.Sprint(cmp.Or(h.ExtendedProtection, protectionAllow), h.bindings, h.AcceptTarget, cmp.Or(h.NTLM, NTLMAllow))
 	return nil
 }
 
@@ -117,18 +117,25 @@ func (v *visit) holdKnown(known held) error {
 	if s == nil {
 		s = new(said)
 	}
-	if known.scheme != schemeBasic && s.demand != v.demand() {
+	if known.by == byNTLM && v.door.refusesNTLM() {
+		return &identity.Error{Kind: identity.KindNTLMRefused, Err: errKnownByNTLM, Hint: "The client has to log in here by what this site offers."}
+	}
+	elsewhere := known.by != byPassword && s.demand != v.demand()
+	if elsewhere {
 		if err := v.channel().Check(s.meant); err != nil {
 			return err
 		}
 	}
-	v.id, v.scheme, v.meant = known.id, known.scheme, s.meant
+	v.id, v.scheme, v.by, v.meant = known.id, known.scheme, known.by, s.meant
+	if elsewhere && v.by == byNTLM && v.door.reportsNTLM() {
+		v.tellUse(nil)
+	}
 	return nil
 }
 
 // remembered is what a connection remembers of who is there.
 func (v *visit) remembered() held {
-	return held{id: v.id, scheme: v.scheme, said: v.saying()}
+	return held{id: v.id, scheme: v.scheme, by: v.by, said: v.saying()}
 }
 
 // saying is what the client has said: mostly what the one before it said, and that is

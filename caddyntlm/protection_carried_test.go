@@ -20,17 +20,22 @@ func twoDoors(t *testing.T, meant identity.Meant) (d *door, right [16]byte) {
 		d.ExtendedProtection, d.dir.meant = protectionOff, meant
 		d.dir.tickets = &fakeTickets{directory: d.dir}
 	})
-	strict := &Handler{
-		InsecureBasic: true, ExtendedProtection: protectionRequire, AcceptBinding: []string{strings.Repeat("11", 32)},
-		log: d.log, now: d.now, server: new(caddyhttp.Server),
-	}
+	d.beside(&Handler{ExtendedProtection: protectionRequire, AcceptBinding: []string{strings.Repeat("11", 32)}})
+	return d, ntlm.EndPointBindingOf([]byte(strings.Repeat("\x11", 32)))
+}
+
+// beside serves the door, a stricter one of the same directory under /strict, and
+// under /inner that within the first.
+func (d *door) beside(strict *Handler) {
+	d.t.Helper()
+	strict.InsecureBasic, strict.log, strict.now, strict.server = true, d.log, d.now, new(caddyhttp.Server)
 	if err := strict.settle([]directory{d.dir}); err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	outer := d.handler()
 	d.inner = []caddyhttp.MiddlewareHandler{strict}
 	nested := d.handler()
-	alone := (&door{Handler: strict, t: t, dir: d.dir}).handler()
+	alone := (&door{Handler: strict, t: d.t, dir: d.dir}).handler()
 	d.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/strict":
@@ -41,7 +46,6 @@ func twoDoors(t *testing.T, meant identity.Meant) (d *door, right [16]byte) {
 			outer.ServeHTTP(w, r)
 		}
 	}))
-	return d, ntlm.EndPointBindingOf([]byte(strings.Repeat("\x11", 32)))
 }
 
 // at sends a request for a path.

@@ -133,7 +133,8 @@ type held struct {
 	handshake *handshake
 	id        *identity.Identity
 	scheme    scheme // by which id logged in
-	said      *said  // of id; nil for nothing
+	by        mechanism
+	said      *said // of id; nil for nothing
 }
 
 // said is what a client said when it logged in, and the demand of the door that was

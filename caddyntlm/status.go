@@ -49,6 +49,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindNotPersistent:  fallback,
 	identity.KindAnonymous:      suspicious,
 	identity.KindNTLMv1:         suspicious,
+	identity.KindNTLMRefused:    suspicious,
 	identity.KindEmptyPassword:  wrong,
 	identity.KindBadName:        suspicious,
 

@@ -18,6 +18,20 @@ func (h *Handler) ticketDirectory() directory {
 	return nil
 }
 
+// ntlmDirectory is the first directory that verifies NTLM, or nil; nil too where the
+// site turns NTLM away.
+func (h *Handler) ntlmDirectory() directory {
+	if h.refusesNTLM() {
+		return nil
+	}
+	for _, d := range h.directories {
+		if d.NTLMVerifier() != nil {
+			return d
+		}
+	}
+	return nil
+}
+
 // settleNegotiate finds who serves what of the offered schemes. NTLM inside
 // Negotiate is offered beside Kerberos where the schemes are written down, or the
 // verifier takes clients that ask for signing, as most do under Negotiate.

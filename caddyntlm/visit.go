@@ -30,7 +30,8 @@ type visit struct {
 	name     string    // of id, for the application
 	from     directory // that knows id
 	scheme   scheme
-	loggedIn bool // in this very request
+	by       mechanism // that proves id
+	loggedIn bool      // in this very request
 	rule     string
 	waived   bool   // let in without an identity
 	outer    *visit // which let the request in before, at an outer windows_auth
@@ -115,7 +116,7 @@ func (v *visit) identify() error {
 		return v.identifyKnown()
 	}
 	if !slices.Contains(v.door.offered, v.scheme) {
-		return v.misuse(identity.KindScheme, nil)
+		return v.unoffered()
 	}
 	switch v.scheme {
 	case schemeNegotiate:

@@ -29,6 +29,7 @@ const (
 	KindNotPersistent  // a connection scheme on a connection that closes after the answer
 	KindAnonymous      // an anonymous log-in, which controllers gladly accept
 	KindNTLMv1         // NTLMv1, LM or NTLM2 session security
+	KindNTLMRefused    // NTLM, where the site turns it away
 	KindEmptyPassword  // an empty or blank password: LDAP would answer "success"
 	KindBadName        // a name no directory can hold: NUL, control characters, too long
 
@@ -99,6 +100,7 @@ var kindNames = [kindEnd]string{
 	KindNotPersistent:    "not_persistent",
 	KindAnonymous:        "anonymous",
 	KindNTLMv1:           "ntlmv1_refused",
+	KindNTLMRefused:      "ntlm_refused",
 	KindEmptyPassword:    "empty_password",
 	KindBadName:          "bad_name",
 	KindBadCredentials:   "bad_credentials",

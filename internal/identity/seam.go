@@ -57,6 +57,15 @@ type TicketVerifier interface {
 	VerifyTicket(ctx context.Context, token []byte, channel *Channel) (*Principal, TicketContext, error)
 }
 
+// NamedVerifier is a TicketVerifier that knows for which hosts clients can have
+// tickets.
+type NamedVerifier interface {
+	TicketVerifier
+	// ServiceHosts are the hosts of the services, without HTTP/ before them; nil
+	// where they are not known.
+	ServiceHosts() []string
+}
+
 // TicketContext is what a ticket has established, RFC 4121.
 type TicketContext interface {
 	// Reply is the GSS-API token with the AP-REP for the client; nil where it
