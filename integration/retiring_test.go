@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -174,4 +175,59 @@ func TestNTLMIsRefused(t *testing.T) {
 	if counted < 2 {
 		t.Errorf("got %v refusals counted, want two at least", counted)
 	}
+}
+
+// TestNTLMIsRefusedElsewhere: who has logged in by NTLM in one part of a site is
+// nobody in another that refuses it, on the very connection, and goes on in the first.
+func TestNTLMIsRefusedElsewhere(t *testing.T) {
+	s := start(t, siteConfig{LDAP: servedBy(netlogonWords(), "verify keytab "+domain.HTTPKeytab()), Body: `
+	handle /strict* {
+		windows_auth EXAMPLE {
+			ntlm refuse
+		}
+		respond "{http.auth.user.id} by {http.auth.user.scheme}"
+	}
+	handle {
+		windows_auth EXAMPLE
+		respond "{http.auth.user.id} by {http.auth.user.scheme}"
+	}
+`})
+	out := filepath.Join(t.TempDir(), "out")
+	ask := func(args ...string) (statuses, connections string) {
+		t.Helper()
+		all := append([]string{"-sk", "--max-time", "20", "--http1.1", "-o", out + "#1", "-w", "%{http_code} %{num_connects}\n"}, args...)
+		text, err := exec.Command("curl", all...).Output()
+		if err != nil {
+			t.Fatalf("curl %v: %v", all, err)
+		}
+		for line := range strings.Lines(string(text)) {
+			status, connected, _ := strings.Cut(strings.TrimSpace(line), " ")
+			statuses, connections = statuses+status+" ", connections+connected+" "
+		}
+		return statuses, connections
+	}
+	pages := s.HTTPS + "/{one,strict,two}"
+	statuses, connections := ask("--ntlm", "-u", "alice:Secr3t-alice", pages)
+	if statuses != "200 401 200 " || connections != "1 0 0 " {
+		t.Errorf("got %s over %s new connections, want 200 401 200 over the first", statuses, connections)
+	}
+	if s.refusalOf(t, "ntlm_refused") == nil {
+		t.Error("the log does not say why")
+	}
+	for _, page := range []string{"one", "two"} {
+		if got := read(t, out+page); got != "alice by ntlm" {
+			t.Errorf("%s: got %q, want alice by ntlm", page, got)
+		}
+	}
+}
+
+// refusalOf is a line of the door with a reason, nil without one.
+func (s *site) refusalOf(t *testing.T, reason string) entry {
+	t.Helper()
+	for _, line := range s.decisions(t) {
+		if line.text("reason") == reason {
+			return line
+		}
+	}
+	return nil
 }
