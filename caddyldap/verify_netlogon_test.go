@@ -23,6 +23,7 @@ type bench struct {
 	hangs  map[string]bool
 	asked  []string // hosts, one a log-in
 	change func(*netlogon.Validation)
+	self   func(*netlogon.Validation) // of the machine's own log-in
 }
 
 type seat struct {
@@ -36,7 +37,10 @@ func (s seat) Close() error { return nil }
 func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validation, error) {
 	s.mu.Lock()
 	err, hangs, change := s.fails[s.host], s.hangs[s.host], s.change
-	s.asked = append(s.asked, s.host)
+	machine := l.User == "WEB01$" // which logs in to learn its domain
+	if !machine {
+		s.asked = append(s.asked, s.host)
+	}
 	s.mu.Unlock()
 	switch {
 	case hangs:
@@ -45,14 +49,18 @@ func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validatio
 	case err != nil:
 		return nil, err
 	}
-	hash := ntlm.NTOWFv2(l.User, l.Domain, ntlm.NTOWFv1("Secr3t-alice"))
+	user, password := "alice", "Secr3t-alice"
+	if machine {
+		user, password, change = "WEB01$", "Secr3t-web01", s.self
+	}
+	hash := ntlm.NTOWFv2(l.User, l.Domain, ntlm.NTOWFv1(password))
 	proof := ntlm.NTProofStr(hash, l.Challenge, l.NTResponse[16:])
 	if string(proof[:]) != string(l.NTResponse[:16]) {
 		return nil, verdict(netlogon.StatusWrongPassword)
 	}
 	domain, _ := identity.ParseSID("S-1-5-21-1-2-3")
 	v := &netlogon.Validation{
-		EffectiveName: "alice", LogonDomainName: "EXAMPLE", DNSLogonDomainName: "example.test", FullName: "Alice Adams",
+		EffectiveName: user, LogonDomainName: "EXAMPLE", DNSLogonDomainName: "example.test", FullName: "Alice Adams",
 		LogonDomainID: domain, UserID: 1104, PrimaryGroupID: 513, UserSessionKey: ntlm.SessionBaseKey(hash, proof),
 	}
 	if change != nil {
