@@ -129,6 +129,9 @@ func (x *netlogonExchange) judge(ctx context.Context, m *ntlm.Authenticate, clai
 			Hint: "somebody between client and server changes NTLM messages, or repeats them elsewhere",
 		}
 	}
+	if err := x.verifier.isHome(ctx, v, m.Domain); err != nil {
+		return nil, err
+	}
 	x.flags = m.Flags
 	return x.verifier.directory.proveLogon(v, identity.Proof{Verifier: nameNetlogon, Claimed: claimed, Server: server, Meant: meant(response)})
 }

@@ -26,6 +26,11 @@ type machine struct {
 
 	probes sync.WaitGroup
 
+	learning     chan struct{} // held by the one that learns, and guards, what follows
+	domain       identity.SID  // of the account, see home
+	refused      error         // why it is not known
+	refusedUntil time.Time
+
 	mu          sync.Mutex
 	voices      []*secretSource // of the configurations that run, the newest last
 	controllers map[string]*controller
@@ -47,7 +52,7 @@ var machines = caddy.NewUsagePool()
 func enlist(account, domain string, voice *secretSource) (*machine, error) {
 	key := strings.ToUpper(domain + `\` + account)
 	made, _, err := machines.LoadOrNew(key, func() (caddy.Destructor, error) {
-		m := &machine{account: account, key: key, judges: newJudge, controllers: make(map[string]*controller)}
+		m := &machine{account: account, key: key, judges: newJudge, controllers: make(map[string]*controller), learning: make(chan struct{}, 1)}
 		m.life, m.end = context.WithCancel(context.Background())
 		return m, nil
 	})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
 // testPause is for how long a test of a controller stands for all who would test
@@ -120,13 +119,14 @@ func take(ctx context.Context, places chan struct{}) error {
 
 func (n *Netlogon) logOnItself(ctx context.Context, c *controller, secret string) (level int, failure *identity.Error) {
 	d, m := n.directory, n.machine
-	x, message, err := n.dialogue(&ntlm.Client{User: n.Account, Domain: d.netBIOS(), Workstation: n.computer(), Password: secret})
+	x, message, err := n.dialogue(n.itself(secret))
 	if err != nil {
 		return 0, identity.Fail(identity.KindOf(err), err)
 	}
 	v, err := c.client.LogOn(ctx, x.logon(message))
 	if err == nil {
 		m.back(c, d)
+		n.learn(v)
 		return v.Level, nil
 	}
 	failure = explainNetlogon(c.addr, n.Account, err)

@@ -61,6 +61,7 @@ func TestNetlogonOtherSuffix(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, b, erin := withSuffix(t, c.service)
 			b.fails["dc"] = c.fails
+			b.self = func(v *netlogon.Validation) { v.LogonDomainID = erin.Domain() }
 			b.change = func(v *netlogon.Validation) {
 				if v.LogonDomainID = erin.Domain(); c.sid {
 					v.UserID = erin.RID()

@@ -24,8 +24,10 @@ type bench struct {
 	fails  map[string]error // by host
 	hangs  map[string]bool
 	asked  []string // hosts, one a log-in
+	itself []string // the same, of the machine account
 	names  []string // of the same log-ins
 	change func(*netlogon.Validation)
+	self   func(*netlogon.Validation) // of the machine's own log-in
 }
 
 type seat struct {
@@ -41,8 +43,13 @@ func (s seat) Running() int { return 0 }
 func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validation, error) {
 	s.mu.Lock()
 	err, hangs, change := s.fails[s.host], s.hangs[s.host], s.change
-	s.asked = append(s.asked, s.host)
-	s.names = append(s.names, l.Domain+`\`+l.User)
+	machine := strings.HasSuffix(l.User, "$")
+	if machine {
+		s.itself = append(s.itself, s.host)
+	} else {
+		s.asked = append(s.asked, s.host)
+		s.names = append(s.names, l.Domain+`\`+l.User)
+	}
 	s.mu.Unlock()
 	switch {
 	case hangs:
@@ -51,9 +58,9 @@ func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validatio
 	case err != nil:
 		return nil, err
 	}
-	password := "Secr3t-alice"
-	if l.User == "WEB01$" {
-		password = "Secr3t-web01"
+	user, password := "alice", "Secr3t-alice"
+	if machine {
+		user, password, change = l.User, "Secr3t-"+strings.ToLower(strings.TrimSuffix(l.User, "$")), s.self
 	}
 	hash := ntlm.NTOWFv2(l.User, l.Domain, ntlm.NTOWFv1(password))
 	proof := ntlm.NTProofStr(hash, l.Challenge, l.NTResponse[16:])
@@ -63,7 +70,7 @@ func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validatio
 	domain, _ := identity.ParseSID("S-1-5-21-1-2-3")
 	v := &netlogon.Validation{
 		Level:         6,
-		EffectiveName: "alice", LogonDomainName: "EXAMPLE", DNSLogonDomainName: "example.test", FullName: "Alice Adams",
+		EffectiveName: user, LogonDomainName: "EXAMPLE", DNSLogonDomainName: "example.test", FullName: "Alice Adams",
 		LogonDomainID: domain, UserID: 1104, PrimaryGroupID: 513, UserSessionKey: ntlm.SessionBaseKey(hash, proof),
 	}
 	if change != nil {
@@ -78,6 +85,15 @@ func (b *bench) took() string {
 	defer b.mu.Unlock()
 	hosts := strings.Join(b.asked, " ")
 	b.asked = nil
+	return hosts
+}
+
+// tookItself is whom was asked about the machine account since the last time.
+func (b *bench) tookItself() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	hosts := strings.Join(b.itself, " ")
+	b.itself = nil
 	return hosts
 }
 
