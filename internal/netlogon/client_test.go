@@ -251,6 +251,9 @@ func TestCrowdBeforeADeadController(t *testing.T) {
 	for len(c.permits) < 5 {
 		time.Sleep(time.Millisecond)
 	}
+	if got := c.Running(); got != 5 {
+		t.Errorf("got %d log-ins that run, want 5", got)
+	}
 	close(release)
 	for range 5 {
 		if err := <-errs; !errors.Is(err, net.ErrClosed) {
@@ -262,6 +265,28 @@ func TestCrowdBeforeADeadController(t *testing.T) {
 	}
 	if _, err := c.LogOn(t.Context(), someone()); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestOpened: each try to open a channel is told once, with what became of it, and no
+// log-in over an open one is.
+func TestOpened(t *testing.T) {
+	config := new(controller).config(t)
+	secret := "wrong"
+	config.Secret = func() ([]byte, error) { return []byte(secret), nil }
+	var told []bool
+	config.Opened = func(ctx context.Context, err error) { told = append(told, ctx.Err() == nil && err == nil) }
+	c, err := NewClient(config, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, then := range []string{password, password, password} {
+		_, _ = c.LogOn(t.Context(), someone())
+		secret = then
+	}
+	if got, want := fmt.Sprint(told), "[false true]"; got != want || c.Running() != 0 {
+		t.Errorf("got %s, and %d log-ins that run, want %s", got, c.Running(), want)
 	}
 }
 
