@@ -32,6 +32,8 @@ var house = map[string][]string{
 	"internal/spnego": {},
 	"internal/ndr":    {},
 	"internal/pac":    {"internal/identity", "internal/ndr"},
+	// statuses of SMB and Netlogon
+	"internal/ntstatus": {},
 	// for tests alone
 	"internal/metrictest": {},
 	"internal/faultproxy": {},
@@ -40,6 +42,7 @@ var house = map[string][]string{
 	"internal/ldapsasl": {"internal/identity"},
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
 	"internal/krb":      {},
+	"internal/smb2":     {"internal/ntlm", "internal/ntstatus", "internal/spnego"},
 	// the records office
 	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac"},
 	// the door
@@ -69,6 +72,8 @@ var outside = map[string][]string{
 	"internal/spnego":     {},
 	"internal/ndr":        {},
 	"internal/pac":        {},
+	"internal/ntstatus":   {},
+	"internal/smb2":       {},
 	"internal/faultproxy": {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},
