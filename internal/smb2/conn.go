@@ -85,8 +85,10 @@ func (c *conn) exchange(command Command, tree uint32, body []byte, fine ...ntsta
 	}
 	a, err := c.roundTrip(command, tree, body)
 	if err != nil {
-		c.err = fmt.Errorf("SMB2 %v: %w", command, err)
-		return answer{}, c.err
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("the server did not answer in time: %w", err)
+		}
+		return answer{}, c.fail(command, err)
 	}
 	if a.status == ntstatus.Success {
 		return a, nil
@@ -99,7 +101,7 @@ func (c *conn) exchange(command Command, tree uint32, body []byte, fine ...ntsta
 	return a, &StatusError{Command: command, Status: a.status}
 }
 
-// fail ends the connection by an answer that is not what it should be.
+// fail ends the connection, as by an answer that is not what it should be.
 func (c *conn) fail(command Command, err error) error {
 	c.err = fmt.Errorf("SMB2 %v: %w", command, err)
 	return c.err

@@ -33,7 +33,7 @@ var (
 	// this client asked for: somebody between them changed it.
 	ErrDowngrade = errors.New("the SMB negotiation was changed on its way")
 	// ErrCredits means that the server lets nothing more be asked.
-	ErrCredits = errors.New("the server granted no credits")
+	ErrCredits = errors.New("the server granted no credits: it takes no more requests of this connection")
 	// ErrEnded means that a Relay was stepped after its end.
 	ErrEnded = errors.New("SMB log-on stepped after its end")
 	// ErrToken means that a token does not fit a request, or is empty.

@@ -75,7 +75,7 @@ func (p *Pipe) fill() error {
 		return p.c.fail(Read, err)
 	}
 	if len(data) == 0 {
-		return io.ErrNoProgress
+		return fmt.Errorf("SMB2 READ: an empty message: %w", io.ErrNoProgress)
 	}
 	p.left = data
 	return nil
