@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +26,9 @@ import (
 // The dialects, one at a time: Samba speaks them all.
 var smbDialects = []smb2.Dialect{smb2.SMB202, smb2.SMB210, smb2.SMB300, smb2.SMB302, smb2.SMB311}
 
-func dialSMB(t *testing.T) net.Conn {
+func dialSMB(t *testing.T, controller int) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", net.JoinHostPort(domain.Addr(1), "445"))
+	conn, err := net.Dial("tcp", net.JoinHostPort(domain.Addr(controller), "445"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +45,7 @@ func smbContext(t *testing.T) context.Context {
 // relaySMB logs on with raw NTLM tokens: answer makes the Type 3 of the Type 2.
 func relaySMB(t *testing.T, negotiate []byte, answer func(challenge []byte) ([]byte, error), offer ...smb2.Dialect) (*smb2.Relay, error) {
 	t.Helper()
-	r, ctx := smb2.NewRelay(dialSMB(t), offer...), smbContext(t)
+	r, ctx := smb2.NewRelay(dialSMB(t, 1), offer...), smbContext(t)
 	challenge, more, err := r.Start(ctx, negotiate)
 	if err != nil || !more {
 		t.Fatalf("first leg: got more %v, %v", more, err)
@@ -82,6 +84,7 @@ func TestSMBRelay(t *testing.T) {
 		{"expired", "expired", lab.Account("expired").Password, ntstatus.AccountExpired},
 		{"password expired", "pwexpired", lab.Account("pwexpired").Password, ntstatus.PasswordExpired},
 		{"must change", "mustchange", lab.Account("mustchange").Password, ntstatus.PasswordMustChange},
+		{"elsewhere", "elsewhere", lab.Account("elsewhere").Password, ntstatus.InvalidWorkstation},
 		{"hours", "hours", lab.Account("hours").Password, ntstatus.InvalidLogonHours},
 		{"guest", "Guest", "", ntstatus.LogonFailure},
 	} {
@@ -138,7 +141,7 @@ func TestSMBRelayDialects(t *testing.T) {
 // TestSMBRelaySPNEGO: the tokens go as they are, in SPNEGO too.
 func TestSMBRelaySPNEGO(t *testing.T) {
 	alice := &ntlm.Client{User: "alice", Domain: domain.Domain, Password: lab.Account("alice").Password}
-	r, ctx := smb2.NewRelay(dialSMB(t)), smbContext(t)
+	r, ctx := smb2.NewRelay(dialSMB(t, 1)), smbContext(t)
 	first, err := (&spnego.NegTokenInit{MechTypes: spnego.NewMechTypeList(spnego.NTLMSSP), MechToken: alice.Negotiate()}).Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +203,7 @@ func TestSMBPipe(t *testing.T) {
 		for _, d := range smbDialects {
 			t.Run(c.name+" "+d.String(), func(t *testing.T) {
 				for _, transceive := range []bool{false, true} {
-					p, err := smb2.OpenPipe(smbContext(t), dialSMB(t), smb2.PipeOptions{
+					p, err := smb2.OpenPipe(smbContext(t), dialSMB(t, 1), smb2.PipeOptions{
 						Server: domain.Addr(1), Name: "netlogon", Account: c.account, Dialects: []smb2.Dialect{d},
 					})
 					if err != nil {
@@ -269,7 +272,7 @@ func TestSMBPipeRefusals(t *testing.T) {
 		{"no such pipe", "nosuchpipe", account("alice", lab.Account("alice").Password), smb2.Create, ntstatus.ObjectNameNotFound},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := smb2.OpenPipe(smbContext(t), dialSMB(t), smb2.PipeOptions{Server: domain.Addr(1), Name: c.pipe, Account: c.account})
+			_, err := smb2.OpenPipe(smbContext(t), dialSMB(t, 1), smb2.PipeOptions{Server: domain.Addr(1), Name: c.pipe, Account: c.account})
 			var status *smb2.StatusError
 			if !errors.As(err, &status) || status.Command != c.command || status.Status != c.want {
 				t.Errorf("got %v, want %v: %v", err, c.command, c.want)
@@ -281,7 +284,7 @@ func TestSMBPipeRefusals(t *testing.T) {
 // TestSMBPipeDeadline: a controller that has nothing to say answers with
 // STATUS_PENDING, and then not at all.
 func TestSMBPipeDeadline(t *testing.T) {
-	p, err := smb2.OpenPipe(smbContext(t), dialSMB(t), smb2.PipeOptions{Server: domain.Addr(1), Name: "netlogon"})
+	p, err := smb2.OpenPipe(smbContext(t), dialSMB(t, 1), smb2.PipeOptions{Server: domain.Addr(1), Name: "netlogon"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,4 +296,71 @@ func TestSMBPipeDeadline(t *testing.T) {
 	if _, err := p.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) > 5*time.Second {
 		t.Errorf("got %v after %v, want %v", err, time.Since(start), os.ErrDeadlineExceeded)
 	}
+}
+
+// TestSMBEncryption: a controller that demands encryption gets it in 3.1.1, and
+// an error that says what is missing in the dialects before. A log-on is relayed
+// all the same, where the dialect knows of encryption.
+func TestSMBEncryption(t *testing.T) {
+	demandEncryption(t, 2)
+	account := &smb2.Account{User: "alice", Domain: domain.Domain, Password: lab.Account("alice").Password}
+	for _, c := range []struct {
+		dialect smb2.Dialect
+		want    error
+	}{
+		{smb2.SMB202, ntstatus.AccessDenied},
+		{smb2.SMB210, ntstatus.AccessDenied},
+		{smb2.SMB300, smb2.ErrEncryption},
+		{smb2.SMB302, smb2.ErrEncryption},
+		{smb2.SMB311, nil},
+	} {
+		t.Run("pipe "+c.dialect.String(), func(t *testing.T) {
+			p, err := smb2.OpenPipe(smbContext(t), dialSMB(t, 2), smb2.PipeOptions{
+				Server: domain.Addr(2), Name: "netlogon", Account: account, Dialects: []smb2.Dialect{c.dialect},
+			})
+			if !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+			if err == nil {
+				defer p.Close()
+				if !p.Encrypted() {
+					t.Error("the pipe is not encrypted")
+				}
+				bind(t, p, true)
+			}
+		})
+	}
+	t.Run("relay", func(t *testing.T) {
+		alice := &ntlm.Client{User: "alice", Domain: domain.Domain, Password: account.Password}
+		r, ctx := smb2.NewRelay(dialSMB(t, 2)), smbContext(t)
+		challenge, more, err := r.Start(ctx, alice.Negotiate())
+		if err != nil || !more {
+			t.Fatalf("got more %v, %v", more, err)
+		}
+		proof, err := alice.Authenticate(challenge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, more, err := r.Next(ctx, proof); err != nil || more {
+			t.Errorf("got more %v, %v", more, err)
+		}
+	})
+}
+
+// demandEncryption makes controller n demand encryption of every session until
+// the test ends.
+func demandEncryption(t *testing.T, n int) {
+	t.Helper()
+	path := filepath.Join(domain.Dir, fmt.Sprintf("dc%d", n), "strong-auth.conf") // what its smb.conf includes
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restart := func(settings []byte) {
+		if err := errors.Join(os.WriteFile(path, settings, 0o644), domain.Stop(n), domain.Start(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { restart(before) })
+	restart(append(bytes.Clone(before), "\nserver smb encrypt = required\n"...))
 }
