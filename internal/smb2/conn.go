@@ -222,7 +222,7 @@ func (c *conn) negotiate() error {
 // setup sends one leg of a log-on and returns the server's message with what it
 // holds. The last one's signature is the caller's to look at.
 func (c *conn) setup(token []byte) (answer, setupAnswer, error) {
-	body, err := setupRequest(token)
+	body, err := setupRequest(c.asked.securityMode(), token)
 	if err != nil {
 		return answer{}, setupAnswer{}, err
 	}

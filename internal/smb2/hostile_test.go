@@ -71,6 +71,7 @@ func TestHostileServer(t *testing.T) {
 		{"a chain of answers", change(TreeConnect, patch(20, 8)), ErrMalformed},
 		{"an oplock break", change(Create, patch(messageIDAt, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF)), ErrMalformed},
 		{"an error without a body", change(TreeConnect, func(msg []byte) []byte { return patch(8, 0x22, 0, 0, 0xC0)(msg[:64]) }), ntstatus.AccessDenied},
+		{"another structure", change(TreeConnect, patch(headerLen, 17)), ErrMalformed},
 		{"a dialect that was not offered", change(Negotiate, patch(headerLen+4, 0xFF, 0x02)), ErrDialect},
 		{"sizes of zero", change(Negotiate, patch(headerLen+28, make([]byte, 12)...)), ErrMalformed},
 		{"a token far away", change(Negotiate, patch(headerLen+56, 0xFF, 0xFF, 0xFF, 0xFF)), ErrMalformed},
@@ -184,7 +185,13 @@ func TestForgedAnswers(t *testing.T) {
 			}, ErrUnsigned},
 		} {
 			t.Run(c.name+" "+d.String(), func(t *testing.T) {
-				s := &server{dialect: d, signing: signAESCMAC, twist: change(Read, c.twist)}
+				forged := false
+				s := &server{dialect: d, signing: signAESCMAC, twist: func(asked *header, msg []byte) [][]byte {
+					if asked.command == Read && !forged {
+						msg, forged = c.twist(msg), true
+					}
+					return [][]byte{msg}
+				}}
 				if d < SMB300 {
 					s.signing = signHMACSHA256
 				}
@@ -196,7 +203,7 @@ func TestForgedAnswers(t *testing.T) {
 				if _, err := p.Write([]byte("hello")); err != nil {
 					t.Fatal(err)
 				}
-				for range 2 { // and again: nothing heals it
+				for range 2 { // the next answer is right, and nobody may get it
 					if _, err := p.Read(make([]byte, 5)); !errors.Is(err, c.want) {
 						t.Errorf("got %v, want %v", err, c.want)
 					}
@@ -245,6 +252,63 @@ func TestHostileFrames(t *testing.T) {
 			}
 			<-done
 		})
+	}
+}
+
+// TestFrameOfAnother says what is on the port.
+func TestFrameOfAnother(t *testing.T) {
+	var bad *MalformedError
+	if _, err := readFrame(bytes.NewReader([]byte("HTTP/1.1 400"))); !errors.As(err, &bad) || bad.Field != "Zero" {
+		t.Errorf("got %v, want an error about Zero", err)
+	}
+}
+
+// TestBuffer: where offset and length may point.
+func TestBuffer(t *testing.T) {
+	b := body{name: "test", msg: append(make([]byte, 100), 1)[:100], size: 80}
+	for _, c := range []struct {
+		offset, length uint64
+		ok             bool
+	}{
+		{80, 20, true}, {99, 1, true}, {0, 0, true}, {1 << 32, 0, true},
+		{80, 21, false}, {100, 1, false}, {79, 1, false}, {0, 1, false}, {1<<32 - 1, 1<<32 - 1, false},
+	} {
+		if got, err := b.buffer("field", c.offset, c.length); (err == nil) != c.ok || c.ok && uint64(len(got)) != c.length {
+			t.Errorf("%d, %d: got %d bytes, %v, want %v", c.offset, c.length, len(got), err, c.ok)
+		}
+	}
+}
+
+// TestIOCtlAnswer: another code's, and one that is longer than was asked for.
+func TestIOCtlAnswer(t *testing.T) {
+	msg := again(buildIOCtl(fsctlPipeTransceive, make([]byte, 10)))
+	for _, c := range []struct {
+		name    string
+		code, n uint32
+		ok      bool
+	}{
+		{"as asked", fsctlPipeTransceive, 10, true},
+		{"another code", fsctlValidateNegotiate, 10, false},
+		{"too long", fsctlPipeTransceive, 9, false},
+	} {
+		if got, err := parseIOCtl(msg, c.code, c.n); (err == nil) != c.ok || c.ok && len(got) != 10 {
+			t.Errorf("%s: got %d bytes, %v", c.name, len(got), err)
+		}
+	}
+}
+
+// TestManyContexts: a list is bounded.
+func TestManyContexts(t *testing.T) {
+	n := &negotiated{dialect: SMB311}
+	for i := range maxContexts + 1 {
+		_, err := parseNegotiate(again(buildNegotiate(n)))
+		if err != nil {
+			t.Errorf("%d contexts: %v", i, err)
+		}
+		n.contexts = append(n.contexts, negotiateContext{kind: 0x100})
+	}
+	if _, err := parseNegotiate(again(buildNegotiate(n))); !errors.Is(err, ErrMalformed) {
+		t.Errorf("got %v, want %v", err, ErrMalformed)
 	}
 }
 

@@ -52,7 +52,7 @@ func (r *negotiateRequest) validateInput() []byte {
 	guid := r.clientGUID()
 	b := binary.LittleEndian.AppendUint32(nil, r.capabilities())
 	b = append(b, guid[:]...)
-	b = binary.LittleEndian.AppendUint16(b, securityMode)
+	b = binary.LittleEndian.AppendUint16(b, uint16(r.securityMode()))
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(r.dialects)))
 	for _, d := range r.dialects {
 		b = binary.LittleEndian.AppendUint16(b, uint16(d))

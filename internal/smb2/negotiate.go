@@ -35,16 +35,22 @@ const (
 	capEncryption   = 0x00000040 // SMB2_GLOBAL_CAP_ENCRYPTION
 )
 
-// securityMode is what every client here says of itself: with signing required,
-// the server has to sign the last answer of each log-on in any dialect,
-// [MS-SMB2] 3.3.5.5.3.
-const securityMode = signingEnabled | signingRequired
-
 // negotiateRequest is an SMB2 NEGOTIATE Request, [MS-SMB2] 2.2.3.
 type negotiateRequest struct {
 	dialects []Dialect
+	null     bool     // for a null session
 	guid     [16]byte // of the client
 	salt     [32]byte
+}
+
+// securityMode says that signing is required, but for a null session: that has no
+// key, and a server that heard so would want it signed all the same,
+// [MS-SMB2] 3.3.5.5.3.
+func (r *negotiateRequest) securityMode() uint8 {
+	if r.null {
+		return signingEnabled
+	}
+	return signingEnabled | signingRequired
 }
 
 func (r *negotiateRequest) offers(d Dialect) bool { return slices.Contains(r.dialects, d) }
@@ -71,7 +77,7 @@ func (r *negotiateRequest) marshal() []byte {
 	guid := r.clientGUID()
 	b := binary.LittleEndian.AppendUint16(nil, fixed)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(r.dialects)))
-	b = binary.LittleEndian.AppendUint16(b, securityMode)
+	b = binary.LittleEndian.AppendUint16(b, uint16(r.securityMode()))
 	b = append(b, 0, 0)
 	b = binary.LittleEndian.AppendUint32(b, r.capabilities())
 	b = append(b, guid[:]...)

@@ -35,6 +35,7 @@ func OpenPipe(ctx context.Context, nc net.Conn, o PipeOptions) (*Pipe, error) {
 
 func (p *Pipe) open(o PipeOptions) error {
 	c := p.c
+	c.asked.null = o.Account == nil
 	if err := c.negotiate(); err != nil {
 		return err
 	}

@@ -17,11 +17,11 @@ import (
 // server have the session's key, so nobody here can tell whether the signature
 // below the yes is right: whoever is between this host and the server can say
 // yes to any password. What can be seen is checked. The last answer must carry
-// SMB2_FLAGS_SIGNED and a signature that is not zero, in each dialect: 3.1.1
-// demands it, [MS-SMB2] 3.2.5.3.1, and a server signs it in the others because
-// this client says that it requires signing. It must not be a guest's or a null
-// session, where servers do not sign. That a client sends the Type 3 of an
-// anonymous log-on is better found before it is relayed.
+// SMB2_FLAGS_SIGNED and a signature that is not zero, in each dialect: servers
+// sign it, [MS-SMB2] 3.3.5.5.3, and a client of 3.1.1 refuses one that is not,
+// [MS-SMB2] 3.2.5.3.1. It must not be a guest's or a null session, where servers do
+// not sign. That a client sends the Type 3 of an anonymous log-on is better found
+// before it is relayed.
 //
 // A Relay is one log-on on one connection, which serves nothing else: its owner
 // closes it when the Relay has ended. A Relay is not safe for concurrent use.

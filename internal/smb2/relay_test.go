@@ -99,6 +99,17 @@ func TestRelayRefusals(t *testing.T) {
 	}
 }
 
+// TestRelayStartsOnce: in the middle of a log-on too.
+func TestRelayStartsOnce(t *testing.T) {
+	r := NewRelay((&server{dialect: SMB311, signing: signAESCMAC, opaque: true}).start(t))
+	if _, more, err := r.Start(t.Context(), []byte("one")); err != nil || !more {
+		t.Fatalf("got more %v, %v", more, err)
+	}
+	if _, _, err := r.Start(t.Context(), []byte("one")); !errors.Is(err, ErrEnded) {
+		t.Errorf("got %v, want %v", err, ErrEnded)
+	}
+}
+
 func TestRelayTokens(t *testing.T) {
 	for name, token := range map[string][]byte{"none": nil, "too long": make([]byte, 65536)} {
 		r := NewRelay((&server{dialect: SMB311, signing: signAESCMAC, opaque: true}).start(t))

@@ -26,12 +26,13 @@ type server struct {
 	twist        func(asked *header, msg []byte) [][]byte
 	echo         []byte // what was written to the pipe
 
-	asked   []byte // the client's NEGOTIATE
-	preauth conn   // for its hash
-	ntlm    ntlm.Server
-	signer  *signer
-	sealer  *sealer
-	legs    int
+	asked     []byte // the client's NEGOTIATE
+	setupMode byte   // SecurityMode of its last SESSION_SETUP
+	preauth   conn   // for its hash
+	ntlm      ntlm.Server
+	signer    *signer
+	sealer    *sealer
+	legs      int
 }
 
 const (
@@ -120,6 +121,7 @@ func (s *server) answer(h *header, msg []byte) (ntstatus.Status, []byte) {
 		return ntstatus.Success, buildNegotiate(s.negotiated())
 	case SessionSetup:
 		s.preauth.hash(msg)
+		s.setupMode = msg[headerLen+3]
 		return s.setup(msg[binary.LittleEndian.Uint16(msg[headerLen+12:]):])
 	case TreeConnect:
 		if s.shareFlags&shareEncrypt != 0 {

@@ -17,6 +17,9 @@ type Account struct {
 	Password string
 }
 
+// errNoName keeps a forgotten name from opening a null session.
+var errNoName = errors.New("an account without a name: a null session is asked for by no account at all")
+
 // Format prints the account and redacts the password.
 func (a Account) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "smb2.Account{User:%q Domain:%q Password:[redacted]}", a.User, a.Domain)
@@ -36,7 +39,7 @@ type logon interface {
 // password too, or asked a controller that does.
 func (c *conn) logOn(server string, account Account) error {
 	if account.User == "" {
-		return errors.New("an account without a name: a null session is asked for by no account at all")
+		return errNoName
 	}
 	client := &ntlm.Client{
 		User:       account.User,

@@ -13,8 +13,9 @@ const (
 	sessionEncrypt = 0x0004 // SMB2_SESSION_FLAG_ENCRYPT_DATA
 )
 
-// setupRequest writes an SMB2 SESSION_SETUP Request, [MS-SMB2] 2.2.5.
-func setupRequest(token []byte) ([]byte, error) {
+// setupRequest writes an SMB2 SESSION_SETUP Request, [MS-SMB2] 2.2.5, with the
+// SecurityMode of NEGOTIATE.
+func setupRequest(securityMode uint8, token []byte) ([]byte, error) {
 	const size, fixed = 25, 24
 	if len(token) == 0 || len(token) > math.MaxUint16 {
 		return nil, fmt.Errorf("%w: %d bytes", ErrToken, len(token))
