@@ -29,8 +29,9 @@ var (
 	// is not spoken here.
 	ErrEncryption = errors.New("the server demands SMB encryption that this client cannot give: " +
 		"let it offer SMB 3.1.1 with AES-128-GCM, or turn encryption off for the server and IPC$")
-	// ErrDowngrade means that the server was asked for another dialect than
-	// this client asked for: somebody between them changed it.
+	// ErrDowngrade means that the server was asked for other dialects than
+	// this client asked for, or answered otherwise: somebody between them
+	// changed it.
 	ErrDowngrade = errors.New("the SMB negotiation was changed on its way")
 	// ErrCredits means that the server lets nothing more be asked.
 	ErrCredits = errors.New("the server granted no credits: it takes no more requests of this connection")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -98,6 +99,9 @@ func (p *Pipe) validate() error {
 	var no *StatusError
 	if errors.As(err, &no) {
 		return nil
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) { // a server that was told otherwise hangs up, [MS-SMB2] 3.3.5.15.12
+		err = fmt.Errorf("%w: %w", ErrDowngrade, err)
 	}
 	if err != nil {
 		return err
