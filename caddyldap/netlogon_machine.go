@@ -5,8 +5,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -21,17 +19,12 @@ type machine struct {
 	account string
 	key     string
 	judges  func(netlogon.Config) (judge, error)
-	life    context.Context
-	end     context.CancelFunc
 
-	probes sync.WaitGroup
+	roster
 
-	mu          sync.Mutex
+	// Under roster.mu.
 	voices      []*secretSource // of the configurations that run, the newest last
 	controllers map[string]*controller
-	sweeping    bool
-	swept       time.Time
-	last        *identity.Error // why everything is aside
 }
 
 // secretSource is where a configuration says that the password is.
@@ -48,7 +41,10 @@ func enlist(account, domain string, voice *secretSource) (*machine, error) {
 	key := strings.ToUpper(domain + `\` + account)
 	made, _, err := machines.LoadOrNew(key, func() (caddy.Destructor, error) {
 		m := &machine{account: account, key: key, judges: newJudge, controllers: make(map[string]*controller)}
-		m.life, m.end = context.WithCancel(context.Background())
+		m.roster = roster{word: nameNetlogon, done: decided, unfit: cannotServe, dead: func(addr string, err error) *identity.Error {
+			return explainNetlogon(addr, account, &netlogon.ChannelError{Server: addr, Err: err})
+		}}
+		m.begin()
 		return m, nil
 	})
 	if err != nil {
@@ -80,7 +76,7 @@ func (m *machine) Destruct() error {
 	for _, c := range all {
 		_ = c.client.Close()
 	}
-	m.probes.Wait()
+	m.finish()
 	return nil
 }
 
@@ -110,20 +106,6 @@ func newJudge(config netlogon.Config) (judge, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// controller is one that judges log-ins, and what became of it lately.
-type controller struct {
-	addr    string // host:port of the endpoint mapper
-	client  judge
-	connect connector
-
-	// Under machine.mu.
-	failures int
-	tried    time.Time // the last failure
-	until    time.Time // aside until then; zero when in service
-	probing  bool
-	refusing bool // it answers, and takes no channel: a probe would show nothing
 }
 
 // mapperPort is the endpoint mapper's, [MS-RPCE] 2.1.1.1.
@@ -156,12 +138,10 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 	case known != nil:
 		return known, nil
 	}
-	c := &controller{
-		addr:    net.JoinHostPort(sv.url.Host, mapperPort),
-		connect: netlogon.TCP(sv.url.Host, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext),
-	}
+	connect := netlogon.TCP(sv.url.Host, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext)
+	c := &controller{addr: net.JoinHostPort(sv.url.Host, mapperPort), greet: greeting(connect)}
 	client, err := m.judges(netlogon.Config{
-		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: c.connect, Now: d.now,
+		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: connect, Now: d.now,
 	})
 	if err != nil {
 		return nil, explainNetlogon(c.addr, m.account, err)

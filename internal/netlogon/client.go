@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // A Client has log-ins decided over several channels to one controller. Channels
@@ -181,7 +183,7 @@ func (c *Client) prove(ctx context.Context) (*Channel, error) {
 	}
 	ch, err := open(ctx, c.config, hash)
 	var status *StatusError
-	if !errors.As(err, &status) || status.Status != StatusAccessDenied {
+	if !errors.As(err, &status) || status.Status != ntstatus.AccessDenied {
 		return ch, err
 	}
 	again, readErr := c.config.hash()
