@@ -59,6 +59,8 @@ func readLogonStatus(s ntstatus.Status) (identity.Kind, string) {
 	switch s {
 	case ntstatus.LogonFailure, ntstatus.NoSuchUser, ntstatus.WrongPassword, ntstatus.NoSuchDomain:
 		return identity.KindBadCredentials, ""
+	case ntstatus.LogonTypeNotGranted:
+		return identity.KindRestricted, "the account has not the right to access this computer from the network"
 	case ntstatus.NTLMBlocked:
 		return identity.KindNTLMBlocked, s.Cure()
 	case ntstatus.NoLogonServers, ntstatus.TrustedDomainFailure:
