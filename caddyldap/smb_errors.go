@@ -3,6 +3,8 @@ package caddyldap
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -66,10 +68,17 @@ func readSMBFault(err error) (identity.Kind, string) {
 		return identity.KindTimeout, hintSMBPort
 	case errors.Is(err, context.Canceled):
 		return identity.KindUnavailable, ""
-	case errors.Is(err, smb2.ErrMalformed), errors.Is(err, smb2.ErrSMB1), errors.Is(err, smb2.ErrDialect), errors.Is(err, smb2.ErrDowngrade), errors.Is(err, smb2.ErrCredits):
-		return identity.KindProtocol, hintNoSMB
+	case isLost(err):
+		return identity.KindUnavailable, hintSMBPort
 	}
-	return identity.KindUnavailable, hintSMBPort
+	return identity.KindProtocol, hintNoSMB
+}
+
+// isLost reports whether there is no connection, or no longer.
+func isLost(err error) bool {
+	_, never := errors.AsType[*unreachableError](err)
+	_, network := errors.AsType[net.Error](err)
+	return never || network || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // settledSMB reports whether a controller, or the log-in itself, has settled the

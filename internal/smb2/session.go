@@ -98,7 +98,7 @@ func (c *conn) converse(client logon) (answer, setupAnswer, error) {
 		return answer{}, setupAnswer{}, err
 	}
 	if a.status != ntstatus.MoreProcessingRequired {
-		return answer{}, setupAnswer{}, c.fail(SessionSetup, errors.New("the server said yes before it saw a proof"))
+		return answer{}, setupAnswer{}, c.fail(SessionSetup, fmt.Errorf("%w: it said yes before it saw a proof", ErrLegs))
 	}
 	reply, err := spnego.ParseResp(s.token)
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *conn) converse(client logon) (answer, setupAnswer, error) {
 	}
 	a, s, err = c.setup(second)
 	if err == nil && a.status != ntstatus.Success {
-		err = c.fail(SessionSetup, fmt.Errorf("the server asks for more after the last NTLM message: %v", a.status))
+		err = c.fail(SessionSetup, fmt.Errorf("%w: it asks for more after the last message: %v", ErrLegs, a.status))
 	}
 	return a, s, err
 }
