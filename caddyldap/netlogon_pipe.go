@@ -56,7 +56,7 @@ func (m *machine) pipe(ctx context.Context, dial func(context.Context, string, s
 		return nil, err
 	}
 	p, err := smb2.OpenPipe(ctx, conn, smb2.PipeOptions{
-		Server: host, Name: "netlogon", Account: &smb2.Account{User: m.account, Domain: domain, Password: string(secret)},
+		Server: host, Name: "netlogon", Account: smb2.Account{User: m.account, Domain: domain, Password: string(secret)},
 	})
 	if err != nil {
 		return nil, err
