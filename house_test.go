@@ -32,6 +32,8 @@ var house = map[string][]string{
 	"internal/spnego": {},
 	"internal/ndr":    {},
 	"internal/pac":    {"internal/identity", "internal/ndr"},
+	// statuses of SMB and Netlogon
+	"internal/ntstatus": {},
 	// for tests alone
 	"internal/metrictest": {},
 	"internal/faultproxy": {},
@@ -42,9 +44,10 @@ var house = map[string][]string{
 	"internal/demodir":  {"internal/identity", "internal/ntlm"},
 	"internal/krb":      {},
 	"internal/dcerpc":   {"internal/ndr"},
-	"internal/netlogon": {"internal/dcerpc", "internal/identity", "internal/ndr", "internal/ntlm"},
+	"internal/smb2":     {"internal/ntlm", "internal/ntstatus", "internal/spnego"},
+	"internal/netlogon": {"internal/dcerpc", "internal/identity", "internal/ndr", "internal/ntlm", "internal/ntstatus"},
 	// the records office
-	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc"},
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc", "internal/smb2", "internal/ntstatus"},
 	// the door
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
 	// words, and the doctor
@@ -75,6 +78,8 @@ var outside = map[string][]string{
 	"internal/pac":        {},
 	"internal/dcerpc":     {},
 	"internal/netlogon":   {},
+	"internal/ntstatus":   {},
+	"internal/smb2":       {},
 	"internal/faultproxy": {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},
@@ -172,7 +177,7 @@ func TestHouseHasNoCycle(t *testing.T) {
 }
 
 // provers are the files in which a controller's answer becomes a Principal.
-var provers = []string{"caddyldap/whois.go", "caddyldap/ticket.go", "caddyldap/netlogon_witness.go"}
+var provers = []string{"caddyldap/whois.go", "caddyldap/ticket.go", "caddyldap/netlogon_witness.go", "caddyldap/smb_account.go"}
 
 // TestOnlyVerifiersProve: a Principal comes from a verifier's own answer, so
 // identity.Prove is called where that is read and nowhere else.

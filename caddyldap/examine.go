@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
@@ -140,6 +142,8 @@ func (x *examination) schemes() {
 	const byHand = "caddy windows-auth check-user --ntlm tries it with a user's password"
 	switch d.PasswordVerifier().(type) {
 	case nil:
+	case *SMB:
+		x.unclear("basic", "verify "+nameSMB+", the controllers were not tried that way", byHand)
 	case *KerberosPassword:
 		x.unclear("basic", "verify "+nameKerberosPassword+", the KDCs were not tried", "caddy windows-auth check-user tries one, and the keytab, with a user's password")
 	case *Netlogon:
@@ -151,12 +155,22 @@ func (x *examination) schemes() {
 	case nil:
 	case *Netlogon:
 		x.scheme("ntlm", nameNetlogon, x.channels, byHand)
+	case *SMB:
+		x.unclear("ntlm", "verify "+nameSMB+", the controllers were not tried that way", byHand)
 	default:
 		x.scheme("ntlm", nameRelay, x.relay, byHand)
 	}
 	if d.keytab() != nil {
 		x.scheme("kerberos", nameKeytab, x.kerberos, "caddy windows-auth check-site --kerberos tries it with a user's ticket")
 	}
+}
+
+// verifierName is a verifier's word in the configuration.
+func verifierName(v any) string {
+	if m, ok := v.(caddy.Module); ok {
+		return m.CaddyModule().ID.Name()
+	}
+	return ""
 }
 
 func (x *examination) scheme(scheme, verifier string, probed map[*server]Level, byHand string) {

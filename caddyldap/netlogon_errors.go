@@ -8,6 +8,8 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/smb2"
 )
 
 // explainNetlogon gives what went wrong at a controller its kind and its cure.
@@ -20,7 +22,7 @@ func explainNetlogon(server, account string, err error) *identity.Error {
 	switch {
 	case errors.Is(err, netlogon.ErrSecret):
 		e.Kind, e.Hint = identity.KindSecureChannel, "mend the secret of verify netlogon "+account+": its file or variable cannot be read now"
-	case refused && (opening || status.Status == netlogon.StatusAccessDenied):
+	case refused && (opening || status.Status == ntstatus.AccessDenied):
 		e.Kind, e.Hint = readMachineStatus(status.Status, account)
 		e.Err = fmt.Errorf("secure channel broken: %w", err)
 	case refused:
@@ -34,56 +36,53 @@ func explainNetlogon(server, account string, err error) *identity.Error {
 }
 
 // readMachineStatus is what a controller says of the machine account.
-func readMachineStatus(s netlogon.NTStatus, account string) (identity.Kind, string) {
+func readMachineStatus(s ntstatus.Status, account string) (identity.Kind, string) {
 	switch s {
-	case netlogon.StatusAccessDenied:
+	case ntstatus.AccessDenied:
 		return identity.KindSecureChannel, "the machine account's password is wrong, or the account is disabled: set it anew (samba-tool user setpassword '" + account + "', Set-ADAccountPassword) and write the same into the secret of verify netlogon; nothing else may change it"
-	case netlogon.StatusNoTrustSAMAccount:
+	case ntstatus.NoTrustSAMAccount:
 		return identity.KindSecureChannel, "the domain has no machine account " + account + ": create it (samba-tool computer create, New-ADComputer), or correct the name behind verify netlogon; a domain word that is not the domain's NetBIOS name does this too"
-	case netlogon.StatusTimeDifferenceAtDC:
+	case ntstatus.TimeDifferenceAtDC:
 		return identity.KindClock, "the clocks of this machine and of the controller differ too much: set this one by NTP"
-	case netlogon.StatusDowngradeDetected:
+	case ntstatus.DowngradeDetected:
 		return identity.KindSecureChannel, "the controller sees less than AES asked for: look for what changes RPC between this machine and the controller"
-	case netlogon.StatusNoLogonServers, netlogon.StatusNetlogonNotStarted:
+	case ntstatus.NoLogonServers, ntstatus.NetlogonNotStarted:
 		return identity.KindUnavailable, "the controller's Netlogon service is not running: start it"
 	}
 	return identity.KindSecureChannel, s.Cure()
 }
 
 // readLogonStatus is what a controller says of a log-in, [MS-ERREF] 2.3.1.
-func readLogonStatus(s netlogon.NTStatus) (identity.Kind, string) {
+func readLogonStatus(s ntstatus.Status) (identity.Kind, string) {
 	if kind, ok := accountStatuses[uint32(s)]; ok {
 		return kind, ""
 	}
 	switch s {
-	case netlogon.StatusLogonFailure, netlogon.StatusNoSuchUser, netlogon.StatusWrongPassword, statusNoSuchDomain:
+	case ntstatus.LogonFailure, ntstatus.NoSuchUser, ntstatus.WrongPassword, ntstatus.NoSuchDomain:
 		return identity.KindBadCredentials, ""
-	case netlogon.StatusNTLMBlocked:
+	case ntstatus.LogonTypeNotGranted:
+		return identity.KindRestricted, "the account has not the right to access this computer from the network"
+	case ntstatus.NTLMBlocked:
 		return identity.KindNTLMBlocked, s.Cure()
-	case netlogon.StatusNoLogonServers, statusTrustedDomainFailure:
+	case ntstatus.NoLogonServers, ntstatus.TrustedDomainFailure:
 		return identity.KindUnavailable, "the controller cannot reach the user's domain: look at the trusts"
-	case netlogon.StatusNetlogonNotStarted:
+	case ntstatus.NetlogonNotStarted:
 		return identity.KindUnavailable, "the controller's Netlogon service is not running: start it"
-	case statusInsufficientResources, statusIOTimeout:
+	case ntstatus.InsufficientResources, ntstatus.InsufficientServerResources, ntstatus.IOTimeout:
 		return identity.KindBusy, "the controller is overloaded, or waits for another domain's"
 	}
 	return identity.KindProtocol, s.Cure()
 }
 
-// More verdicts of [MS-ERREF] 2.3.1.
-const (
-	statusNoSuchDomain          netlogon.NTStatus = 0xC00000DF
-	statusTrustedDomainFailure  netlogon.NTStatus = 0xC000018C
-	statusInsufficientResources netlogon.NTStatus = 0xC000009A
-	statusIOTimeout             netlogon.NTStatus = 0xC00000B5
-)
-
-const hintNetlogonPorts = "are port 135 and the ports above 49152 (TCP) of the domain controllers open to this machine? rpcclient or Test-NetConnection shows it"
+const hintNetlogonPorts = "are port 135 and the ports above 49152 (TCP) of the domain controllers open to this machine, or at least port 445? rpcclient or Test-NetConnection shows it"
 
 // readOpening is why no channel could be opened, where the controller has not said.
 func readOpening(e *netlogon.ChannelError, account string) (identity.Kind, string) {
 	nak, isNak := errors.AsType[*dcerpc.Nak](e)
+	piped, isPiped := errors.AsType[*smb2.StatusError](e)
 	switch {
+	case isPiped:
+		return readPipeStatus(piped, account)
 	case errors.Is(e, netlogon.ErrServerCredential):
 		return identity.KindSecureChannel, "what answers does not know the password of " + account + ": it is no domain controller, or one that has not heard of the latest password"
 	case errors.Is(e, netlogon.ErrNoAES):
@@ -104,6 +103,18 @@ func readOpening(e *netlogon.ChannelError, account string) (identity.Kind, strin
 		return identity.KindUnavailable, hintFault
 	}
 	return identity.KindUnavailable, hintNetlogonPorts
+}
+
+// readPipeStatus is why there is no named pipe, where the endpoint mapper cannot be
+// reached.
+func readPipeStatus(s *smb2.StatusError, account string) (identity.Kind, string) {
+	switch s.Status {
+	case ntstatus.LogonFailure:
+		return identity.KindSecureChannel, "port 135 cannot be reached, and over port 445 the name or the password of " + account + " is refused: see that the secret of verify netlogon is the account's password"
+	case ntstatus.NoLogonServers, ntstatus.InsufficientResources, ntstatus.InsufficientServerResources:
+		return identity.KindUnavailable, hintNetlogonPorts
+	}
+	return identity.KindSecureChannel, "port 135 cannot be reached, and over port 445 the controller does not open " + `\PIPE\netlogon` + " to " + account + ": open port 135 and those above 49152 to this machine"
 }
 
 // readLogonFault is everything else: a yes that lets nobody in, and a broken

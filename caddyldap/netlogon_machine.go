@@ -5,7 +5,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -21,22 +20,17 @@ type machine struct {
 	account string
 	key     string
 	judges  func(netlogon.Config) (judge, error)
-	life    context.Context
-	end     context.CancelFunc
 
-	probes sync.WaitGroup
+	roster
 
 	learning     chan struct{} // held by the one that learns, and guards, what follows
 	domain       identity.SID  // of the account, see home
 	refused      error         // why it is not known
 	refusedUntil time.Time
 
-	mu          sync.Mutex
+	// Under roster.mu.
 	voices      []*secretSource // of the configurations that run, the newest last
 	controllers map[string]*controller
-	sweeping    bool
-	swept       time.Time
-	last        *identity.Error // why everything is aside
 }
 
 // secretSource is where a configuration says that the password is.
@@ -53,7 +47,10 @@ func enlist(account, domain string, voice *secretSource) (*machine, error) {
 	key := strings.ToUpper(domain + `\` + account)
 	made, _, err := machines.LoadOrNew(key, func() (caddy.Destructor, error) {
 		m := &machine{account: account, key: key, judges: newJudge, controllers: make(map[string]*controller), learning: make(chan struct{}, 1)}
-		m.life, m.end = context.WithCancel(context.Background())
+		m.roster = roster{word: nameNetlogon, done: decided, unfit: cannotServe, dead: func(addr string, err error) *identity.Error {
+			return explainNetlogon(addr, account, &netlogon.ChannelError{Server: addr, Err: err})
+		}}
+		m.begin()
 		return m, nil
 	})
 	if err != nil {
@@ -85,7 +82,7 @@ func (m *machine) Destruct() error {
 	for _, c := range all {
 		_ = c.client.Close()
 	}
-	m.probes.Wait()
+	m.finish()
 	return nil
 }
 
@@ -116,23 +113,6 @@ func newJudge(config netlogon.Config) (judge, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// controller is one that judges log-ins, and what became of it lately.
-type controller struct {
-	addr    string // host:port of the endpoint mapper
-	client  judge
-	connect connector
-
-	tests  chan struct{} // held by the one test at a time
-	tested channelTest   // the last one, whose holder alone may look
-
-	// Under machine.mu.
-	failures int
-	tried    time.Time // the last failure
-	until    time.Time // aside until then; zero when in service
-	probing  bool
-	refusing bool // it answers, and takes no channel: a probe would show nothing
 }
 
 // mapperPort is the endpoint mapper's, [MS-RPCE] 2.1.1.1.
@@ -168,13 +148,10 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 	case known != nil:
 		return known, nil
 	}
-	c := &controller{
-		addr:    sv.mapper(),
-		connect: netlogon.TCP(sv.url.Host, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext),
-		tests:   make(chan struct{}, 1),
-	}
+	connect := m.connector(d, sv.url.Host, domain)
+	c := &controller{addr: sv.mapper(), greet: greeting(connect), tests: make(chan struct{}, 1)}
 	client, err := m.judges(netlogon.Config{
-		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: c.connect, Now: d.now,
+		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: connect, Now: d.now,
 		Opened: func(ctx context.Context, err error) { d.metrics.channelOpened(ctx, m, c, err) },
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/metrictest"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // lines are the levels of a log, and the hints in it.
@@ -38,11 +39,11 @@ func TestNetlogonSelfTest(t *testing.T) {
 		levels, hint string
 	}{
 		"both serve":         {nil, "info info", ""},
-		"no channel":         {channelless(verdict(netlogon.StatusAccessDenied)), "error info", "machine account's password is wrong"},
-		"no such account":    {channelless(verdict(netlogon.StatusNoTrustSAMAccount)), "error info", "no machine account WEB01$"},
+		"no channel":         {channelless(verdict(ntstatus.AccessDenied)), "error info", "machine account's password is wrong"},
+		"no such account":    {channelless(verdict(ntstatus.NoTrustSAMAccount)), "error info", "no machine account WEB01$"},
 		"no AES":             {channelless(netlogon.ErrNoAES), "error info", "older than AES"},
-		"NTLM is blocked":    {verdict(netlogon.StatusNTLMBlocked), "error info", "allow NTLM"},
-		"it may not log in":  {verdict(netlogon.StatusAccountRestriction), "info info", ""},
+		"NTLM is blocked":    {verdict(ntstatus.NTLMBlocked), "error info", "allow NTLM"},
+		"it may not log in":  {verdict(ntstatus.AccountRestriction), "info info", ""},
 		"guests are let in":  {netlogon.ErrGuest, "error info", "guest account"},
 		"it has been closed": {netlogon.ErrClosed, "", ""},
 	} {
@@ -66,7 +67,7 @@ func TestNetlogonSelfTestIsShared(t *testing.T) {
 	b := new(bench)
 	d, forward := memberServer(t, b)
 	n := d.netlogon()
-	b.set("dc1", channelless(verdict(netlogon.StatusAccessDenied)))
+	b.set("dc1", channelless(verdict(ntstatus.AccessDenied)))
 	for _, c := range []struct {
 		name, asked string
 		before      func()
@@ -142,13 +143,13 @@ func TestNetlogonMetrics(t *testing.T) {
 		opened[host] = c.Opened
 		return seat{b, host}, nil
 	}
-	b.set("dc1", channelless(verdict(netlogon.StatusAccessDenied)))
+	b.set("dc1", channelless(verdict(ntstatus.AccessDenied)))
 	if _, err := logIn(t, d, "alice", "Secr3t-alice"); err != nil {
 		t.Fatal(err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	opened["dc1"](t.Context(), channelless(verdict(netlogon.StatusAccessDenied)))
+	opened["dc1"](t.Context(), channelless(verdict(ntstatus.AccessDenied)))
 	opened["dc1"](gone, channelless(context.Canceled))
 	opened["dc2"](t.Context(), nil)
 	const first, second, account = "server=dc1.example.test:135", "server=dc2.example.test:135", `account=EXAMPLE\WEB03$`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // A controller is asked about domain and user as the client wrote them, since the
@@ -68,7 +69,7 @@ func (n *Netlogon) somebodyElse(asked identity.Name, expected identity.SID, p *i
 func (d *Directory) wantOwnSuffix(name identity.Name, err error) error {
 	e, ok := err.(*identity.Error)
 	status, refused := errors.AsType[*netlogon.StatusError](err)
-	if !ok || !refused || status.Status != netlogon.StatusNoSuchUser || e.Hint != "" || !d.foreignSuffix(name) {
+	if !ok || !refused || status.Status != ntstatus.NoSuchUser || e.Hint != "" || !d.foreignSuffix(name) {
 		return err
 	}
 	hinted := *e

@@ -9,6 +9,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // withSuffix is a directory where erin has a UPN of another suffix than the domain's,
@@ -35,7 +36,7 @@ func withSuffix(t *testing.T, service bool) (*Directory, *bench, identity.SID) {
 	return d, b, erin.SID
 }
 
-var errNoSuchUser = verdict(netlogon.StatusNoSuchUser)
+var errNoSuchUser = verdict(ntstatus.NoSuchUser)
 
 // TestNetlogonOtherSuffix: a UPN with another suffix is looked up where that can be,
 // and the account that is found is the one that must come in.
@@ -56,7 +57,7 @@ func TestNetlogonOtherSuffix(t *testing.T) {
 		"nobody's":                {true, "erin@other.example", true, errNoSuchUser, `\erin@other.example`, identity.KindBadCredentials, `EXAMPLE\user`},
 		"the domain's own suffix": {true, "erin@example.test", true, nil, `\erin@example.test`, 0, ""},
 		"nobody can look it up":   {false, typed, true, errNoSuchUser, `\` + typed, identity.KindBadCredentials, "with a service_account"},
-		"a wrong password":        {false, typed, true, verdict(netlogon.StatusWrongPassword), `\` + typed, identity.KindBadCredentials, ""},
+		"a wrong password":        {false, typed, true, verdict(ntstatus.WrongPassword), `\` + typed, identity.KindBadCredentials, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, b, erin := withSuffix(t, c.service)

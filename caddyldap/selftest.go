@@ -73,6 +73,7 @@ func (d *Directory) testAccount(ctx context.Context, servers []*server) (faults 
 				break // each try counts towards its lockout
 			}
 		}
+		tell("NTLM by SMB", d.testSMB(ctx))
 		tell("Kerberos", d.testTickets(ctx))
 	}
 	return faults

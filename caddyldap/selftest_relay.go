@@ -30,6 +30,21 @@ func (d *Directory) testRelay(ctx context.Context, s *server) error {
 	return nil
 }
 
+// testSMB logs the service account in over SMB as clients would.
+func (d *Directory) testSMB(ctx context.Context) error {
+	s, ok := d.NTLMVerifier().(*SMB)
+	if !ok || !d.knowsPassword() {
+		return nil
+	}
+	secret, err := d.service.account.evidence()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*overall)
+	defer cancel()
+	return relayOnce(ctx, d.asClient(secret), func(negotiate []byte) (identity.NTLMExchange, error) { return s.StartNTLM(ctx, negotiate, nil) })
+}
+
 // at logs the service account in at a server, by its right password: what a controller thinks of
 // a relay shows only after that. First as a client that sends no channel
 // binding, then, where that went well, as a browser on HTTPS, which sends that of a connection that the

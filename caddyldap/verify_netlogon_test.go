@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // bench is what a test's controllers do: alice has her password, and each may fail
@@ -65,7 +66,7 @@ func (s seat) LogOn(ctx context.Context, l *netlogon.Logon) (*netlogon.Validatio
 	hash := ntlm.NTOWFv2(l.User, l.Domain, ntlm.NTOWFv1(password))
 	proof := ntlm.NTProofStr(hash, l.Challenge, l.NTResponse[16:])
 	if string(proof[:]) != string(l.NTResponse[:16]) {
-		return nil, verdict(netlogon.StatusWrongPassword)
+		return nil, verdict(ntstatus.WrongPassword)
 	}
 	domain, _ := identity.ParseSID("S-1-5-21-1-2-3")
 	v := &netlogon.Validation{
@@ -103,7 +104,7 @@ func (b *bench) set(host string, err error) {
 	b.fails[host] = err
 }
 
-func verdict(s netlogon.NTStatus) error { return &netlogon.StatusError{Call: "a test", Status: s} }
+func verdict(s ntstatus.Status) error { return &netlogon.StatusError{Call: "a test", Status: s} }
 
 // channelless is a controller to which no channel could be opened.
 func channelless(err error) error { return &netlogon.ChannelError{Server: "a test", Err: err} }
@@ -347,7 +348,7 @@ func TestNetlogonWhoseDomain(t *testing.T) {
 func TestNetlogonFailover(t *testing.T) {
 	b := new(bench)
 	d, forward := memberServer(t, b)
-	refused := channelless(verdict(netlogon.StatusAccessDenied))
+	refused := channelless(verdict(ntstatus.AccessDenied))
 	for _, c := range []struct {
 		name  string
 		do    func()
@@ -363,8 +364,8 @@ func TestNetlogonFailover(t *testing.T) {
 		{"nobody is asked so soon", func() {}, "dc1 dc2", identity.KindSecureChannel},
 		{"and the last answer is given", func() {}, "", identity.KindSecureChannel},
 		{"the second is back", func() { b.set("dc2", nil); forward(sweepPause) }, "dc1 dc2", 0},
-		{"a verdict is no failure", func() { b.set("dc2", verdict(netlogon.StatusAccountDisabled)) }, "dc2", identity.KindDisabled},
-		{"nor one of a trusted domain", func() { b.set("dc2", verdict(netlogon.StatusNoLogonServers)) }, "dc2", identity.KindUnavailable},
+		{"a verdict is no failure", func() { b.set("dc2", verdict(ntstatus.AccountDisabled)) }, "dc2", identity.KindDisabled},
+		{"nor one of a trusted domain", func() { b.set("dc2", verdict(ntstatus.NoLogonServers)) }, "dc2", identity.KindUnavailable},
 		{"which serves all others", func() { b.set("dc2", nil) }, "dc2", 0},
 	} {
 		c.do()
@@ -384,19 +385,19 @@ func TestNetlogonKinds(t *testing.T) {
 		cure    bool
 		decided bool
 	}{
-		"wrong password":       {verdict(netlogon.StatusWrongPassword), identity.KindBadCredentials, false, true},
-		"unknown":              {verdict(netlogon.StatusNoSuchUser), identity.KindBadCredentials, false, true},
-		"locked":               {verdict(netlogon.StatusAccountLockedOut), identity.KindLocked, false, true},
-		"Protected Users":      {verdict(netlogon.StatusAccountRestriction), identity.KindRestricted, false, true},
-		"must change":          {verdict(netlogon.StatusPasswordMustChange), identity.KindMustChange, false, true},
+		"wrong password":       {verdict(ntstatus.WrongPassword), identity.KindBadCredentials, false, true},
+		"unknown":              {verdict(ntstatus.NoSuchUser), identity.KindBadCredentials, false, true},
+		"locked":               {verdict(ntstatus.AccountLockedOut), identity.KindLocked, false, true},
+		"Protected Users":      {verdict(ntstatus.AccountRestriction), identity.KindRestricted, false, true},
+		"must change":          {verdict(ntstatus.PasswordMustChange), identity.KindMustChange, false, true},
 		"guest":                {netlogon.ErrGuest, identity.KindGuestMapped, true, true},
 		"nobody":               {netlogon.ErrNobody, identity.KindMismatch, false, true},
 		"LM":                   {netlogon.ErrLMKey, identity.KindNTLMv1, true, true},
-		"NTLM is blocked":      {verdict(netlogon.StatusNTLMBlocked), identity.KindNTLMBlocked, true, true},
-		"machine password":     {channelless(verdict(netlogon.StatusAccessDenied)), identity.KindSecureChannel, true, false},
-		"unknown machine":      {channelless(verdict(netlogon.StatusNoTrustSAMAccount)), identity.KindSecureChannel, true, false},
-		"clock":                {channelless(verdict(netlogon.StatusTimeDifferenceAtDC)), identity.KindClock, true, false},
-		"downgrade":            {channelless(verdict(netlogon.StatusDowngradeDetected)), identity.KindSecureChannel, true, false},
+		"NTLM is blocked":      {verdict(ntstatus.NTLMBlocked), identity.KindNTLMBlocked, true, true},
+		"machine password":     {channelless(verdict(ntstatus.AccessDenied)), identity.KindSecureChannel, true, false},
+		"unknown machine":      {channelless(verdict(ntstatus.NoTrustSAMAccount)), identity.KindSecureChannel, true, false},
+		"clock":                {channelless(verdict(ntstatus.TimeDifferenceAtDC)), identity.KindClock, true, false},
+		"downgrade":            {channelless(verdict(ntstatus.DowngradeDetected)), identity.KindSecureChannel, true, false},
 		"an impostor":          {channelless(netlogon.ErrServerCredential), identity.KindSecureChannel, true, false},
 		"no AES":               {channelless(netlogon.ErrNoAES), identity.KindSecureChannel, true, false},
 		"no secret":            {channelless(netlogon.ErrSecret), identity.KindSecureChannel, true, false},
@@ -409,7 +410,7 @@ func TestNetlogonKinds(t *testing.T) {
 		"repeated":             {netlogon.ErrSequence, identity.KindSecureChannel, true, false},
 		"a fault":              {&dcerpc.Fault{Status: dcerpc.FaultBadStubData}, identity.KindUnavailable, true, false},
 		"no session key":       {netlogon.ErrNoSessionKey, identity.KindProtocol, false, false},
-		"no logon servers":     {verdict(netlogon.StatusNoLogonServers), identity.KindUnavailable, true, false},
+		"no logon servers":     {verdict(ntstatus.NoLogonServers), identity.KindUnavailable, true, false},
 		"more than it takes":   {netlogon.ErrBusy, identity.KindBusy, true, true},
 		"a verdict of no name": {verdict(0xC0001234), identity.KindProtocol, false, false},
 	} {

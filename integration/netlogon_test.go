@@ -26,6 +26,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
@@ -276,20 +277,20 @@ func TestNetlogonRefusals(t *testing.T) {
 	c := channels(t, config, 1)
 	for name, want := range map[string]struct {
 		user, password string
-		status         netlogon.NTStatus
+		status         ntstatus.Status
 	}{
-		"wrong":         {`EXAMPLE\alice`, "wrong", netlogon.StatusWrongPassword},
-		"unknown":       {`EXAMPLE\nobody`, "wrong", netlogon.StatusNoSuchUser},
-		"other domain":  {`OTHER\alice`, "Secr3t-alice", netlogon.StatusNoSuchUser},
-		"locked":        {`EXAMPLE\locked`, "Secr3t-locked", netlogon.StatusAccountLockedOut},
-		"disabled":      {`EXAMPLE\disabled`, "Secr3t-disabled", netlogon.StatusAccountDisabled},
-		"expired":       {`EXAMPLE\expired`, "Secr3t-expired", netlogon.StatusAccountExpired},
-		"pwexpired":     {`EXAMPLE\pwexpired`, "Secr3t-pwexpired", netlogon.StatusPasswordExpired},
-		"must change":   {`EXAMPLE\mustchange`, "Secr3t-mustchange", netlogon.StatusPasswordMustChange},
-		"hours":         {`EXAMPLE\hours`, "Secr3t-hours", netlogon.StatusInvalidLogonHours},
-		"workstation":   {`EXAMPLE\elsewhere`, "Secr3t-elsewhere", netlogon.StatusInvalidWorkstation},
-		"protected":     {`EXAMPLE\protected`, "Secr3t-protected", netlogon.StatusAccountRestriction},
-		"wrong machine": {`EXAMPLE\WEB01$`, "wrong", netlogon.StatusWrongPassword},
+		"wrong":         {`EXAMPLE\alice`, "wrong", ntstatus.WrongPassword},
+		"unknown":       {`EXAMPLE\nobody`, "wrong", ntstatus.NoSuchUser},
+		"other domain":  {`OTHER\alice`, "Secr3t-alice", ntstatus.NoSuchUser},
+		"locked":        {`EXAMPLE\locked`, "Secr3t-locked", ntstatus.AccountLockedOut},
+		"disabled":      {`EXAMPLE\disabled`, "Secr3t-disabled", ntstatus.AccountDisabled},
+		"expired":       {`EXAMPLE\expired`, "Secr3t-expired", ntstatus.AccountExpired},
+		"pwexpired":     {`EXAMPLE\pwexpired`, "Secr3t-pwexpired", ntstatus.PasswordExpired},
+		"must change":   {`EXAMPLE\mustchange`, "Secr3t-mustchange", ntstatus.PasswordMustChange},
+		"hours":         {`EXAMPLE\hours`, "Secr3t-hours", ntstatus.InvalidLogonHours},
+		"workstation":   {`EXAMPLE\elsewhere`, "Secr3t-elsewhere", ntstatus.InvalidWorkstation},
+		"protected":     {`EXAMPLE\protected`, "Secr3t-protected", ntstatus.AccountRestriction},
+		"wrong machine": {`EXAMPLE\WEB01$`, "wrong", ntstatus.WrongPassword},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := c.LogOn(t.Context(), byGoNTLMSSP(t, want.user, want.password).logon)
@@ -303,8 +304,8 @@ func TestNetlogonRefusals(t *testing.T) {
 		h := byGoNTLMSSP(t, `EXAMPLE\alice`, "Secr3t-alice")
 		h.logon.Challenge[0] ^= 1
 		var status *netlogon.StatusError
-		if v, err := c.LogOn(t.Context(), h.logon); v != nil || !errors.As(err, &status) || status.Status != netlogon.StatusWrongPassword {
-			t.Errorf("got %v, %v, want %v", v, err, netlogon.StatusWrongPassword)
+		if v, err := c.LogOn(t.Context(), h.logon); v != nil || !errors.As(err, &status) || status.Status != ntstatus.WrongPassword {
+			t.Errorf("got %v, %v, want %v", v, err, ntstatus.WrongPassword)
 		}
 	})
 	if _, err := c.LogOn(t.Context(), byGoNTLMSSP(t, `EXAMPLE\bob`, "Secr3t-bob").logon); err != nil {
@@ -330,10 +331,10 @@ func TestNetlogonMachine(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*netlogon.Config)
 		want   error
-		status netlogon.NTStatus
+		status ntstatus.Status
 	}{
-		"wrong password": {func(c *netlogon.Config) { c.Secret = func() ([]byte, error) { return []byte("wrong"), nil } }, nil, netlogon.StatusAccessDenied},
-		"unknown":        {func(c *netlogon.Config) { c.Account = "NOBODY$" }, nil, netlogon.StatusNoTrustSAMAccount},
+		"wrong password": {func(c *netlogon.Config) { c.Secret = func() ([]byte, error) { return []byte("wrong"), nil } }, nil, ntstatus.AccessDenied},
+		"unknown":        {func(c *netlogon.Config) { c.Account = "NOBODY$" }, nil, ntstatus.NoTrustSAMAccount},
 		"no password":    {func(c *netlogon.Config) { c.Secret = func() ([]byte, error) { return nil, errors.New("no such file") } }, netlogon.ErrSecret, 0},
 		"nobody listens": {func(c *netlogon.Config) { c.Connect = netlogon.TCP("127.0.0.1:1", nil) }, nil, 0},
 	} {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ndr"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // Interface is Netlogon's, [MS-NRPC] 2.1.
@@ -36,7 +37,7 @@ func (m method) invoke(ctx context.Context, b *dcerpc.Binding, w *ndr.Writer) (*
 // verdict reads the status at the end of an answer. What was read before it counts
 // only where that is nil.
 func (m method) verdict(r *ndr.Reader) error {
-	status := NTStatus(r.Uint32())
+	status := ntstatus.Status(r.Uint32())
 	switch {
 	case r.Err() != nil:
 		return fmt.Errorf("%w: %s: %w", ErrMalformed, m.name, r.Err())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // A Channel is one secure channel: log-ins go over it one at a time. It is not safe
@@ -80,7 +81,7 @@ func bind(ctx context.Context, c *Config, security dcerpc.Security) (*dcerpc.Con
 // LogOn has the controller decide a log-in, by NetrLogonSamLogonEx. A *StatusError
 // is its no. ErrGuest, ErrNobody, ErrLMKey and ErrNoSessionKey are a yes that lets
 // nobody in, ErrNotV2 is a log-in that was not sent. Any other error, and
-// StatusAccessDenied, means that the channel is of no more use.
+// ntstatus.AccessDenied, means that the channel is of no more use.
 //
 // Who calls must still check the message integrity code of the Type 3 by
 // UserSessionKey: the controller does not.
@@ -100,7 +101,7 @@ func (ch *Channel) LogOn(ctx context.Context, l *Logon) (*Validation, error) {
 // make one, and at level 2 groups would be missing.
 func olderForm(err error, level uint16) (uint16, bool) {
 	var status *StatusError
-	if !errors.As(err, &status) || status.Status != StatusInvalidInfoClass {
+	if !errors.As(err, &status) || status.Status != ntstatus.InvalidInfoClass {
 		return 0, false
 	}
 	switch level {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // A Client has log-ins decided over several channels to one controller. Channels
@@ -201,7 +203,7 @@ func (c *Client) prove(ctx context.Context) (*Channel, error) {
 	}
 	ch, err := open(ctx, c.config, hash)
 	var status *StatusError
-	if !errors.As(err, &status) || status.Status != StatusAccessDenied {
+	if !errors.As(err, &status) || status.Status != ntstatus.AccessDenied {
 		return ch, err
 	}
 	again, readErr := c.config.hash()

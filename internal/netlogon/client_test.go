@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 func newClient(t *testing.T, dc *controller, channels, calls int) *Client {
@@ -49,7 +50,7 @@ func TestClientReopens(t *testing.T) {
 			return 0
 		}
 	}
-	denied, wrong := no(6, StatusAccessDenied), no(6, StatusWrongPassword)
+	denied, wrong := no(6, ntstatus.AccessDenied), no(6, ntstatus.WrongPassword)
 	fine := func(err error) bool { return err == nil }
 	for name, c := range map[string]struct {
 		dc            script
@@ -57,10 +58,10 @@ func TestClientReopens(t *testing.T) {
 		sealed, asked int
 	}{
 		"all is well":          {script{}, []func(error) bool{fine, fine, fine}, 1, 3},
-		"a wrong password":     {script{decide: answers(wrong, wrong, yes())}, []func(error) bool{status(StatusWrongPassword), status(StatusWrongPassword), fine}, 1, 3},
+		"a wrong password":     {script{decide: answers(wrong, wrong, yes())}, []func(error) bool{status(ntstatus.WrongPassword), status(ntstatus.WrongPassword), fine}, 1, 3},
 		"a guest":              {script{decide: answers(with(yes(), atUserFlags, 1), yes())}, []func(error) bool{is(ErrGuest), fine}, 1, 2},
 		"denied once":          {script{decide: answers(denied, yes())}, []func(error) bool{fine, fine}, 2, 3},
-		"denied for ever":      {script{decide: answers(denied)}, []func(error) bool{status(StatusAccessDenied), status(StatusAccessDenied)}, 4, 4},
+		"denied for ever":      {script{decide: answers(denied)}, []func(error) bool{status(ntstatus.AccessDenied), status(ntstatus.AccessDenied)}, 4, 4},
 		"connection lost":      {script{mangle: first(func([]byte) []byte { return nil })}, []func(error) bool{fine, fine}, 2, 3},
 		"a wrong signature":    {script{mangle: first(func(a []byte) []byte { a[60] ^= 1; return a })}, []func(error) bool{fine, fine}, 2, 3},
 		"a fault once":         {script{fault: fault(dcerpc.FaultSecurity, 1)}, []func(error) bool{fine, fine}, 2, 3},
@@ -90,7 +91,7 @@ func TestClientTellsTheChannelsFault(t *testing.T) {
 		change func(*Config)
 		want   func(error) bool
 	}{
-		"wrong password": {func(c *Config) { c.Secret = func() ([]byte, error) { return []byte("wrong"), nil } }, status(StatusAccessDenied)},
+		"wrong password": {func(c *Config) { c.Secret = func() ([]byte, error) { return []byte("wrong"), nil } }, status(ntstatus.AccessDenied)},
 		"no password":    {func(c *Config) { c.Secret = func() ([]byte, error) { return nil, errors.New("no such file") } }, is(ErrSecret)},
 		"empty password": {func(c *Config) { c.Secret = func() ([]byte, error) { return nil, nil } }, is(ErrSecret)},
 		"no controller": {func(c *Config) {
@@ -135,10 +136,10 @@ func TestRotation(t *testing.T) {
 	// The same one twice is not tried twice.
 	read, secrets = nil, []string{"former"}
 	dc.mu.Lock()
-	dc.decide = func(int, uint16) []byte { return no(6, StatusAccessDenied) }
+	dc.decide = func(int, uint16) []byte { return no(6, ntstatus.AccessDenied) }
 	before := dc.opened
 	dc.mu.Unlock()
-	if _, err := c.LogOn(t.Context(), someone()); !status(StatusAccessDenied)(err) || len(read) != 2 || dc.seen().opened != before+1 {
+	if _, err := c.LogOn(t.Context(), someone()); !status(ntstatus.AccessDenied)(err) || len(read) != 2 || dc.seen().opened != before+1 {
 		t.Errorf("got %v after reading %v and %d connections, want one", err, read, dc.seen().opened-before)
 	}
 }
@@ -153,7 +154,7 @@ func TestLevels(t *testing.T) {
 		dc.decide = func(_ int, want uint16) []byte {
 			asked = append(asked, want)
 			if want > level {
-				return no(want, StatusInvalidInfoClass)
+				return no(want, ntstatus.InvalidInfoClass)
 			}
 			answer := append([]byte(nil), recorded()["NetrLogonSamLogonEx "+string('0'+rune(level))].answer...)
 			newStream(dc.key, nil).encrypt(answer[atSessionKey : atSessionKey+16])
@@ -406,7 +407,7 @@ func TestSecretsAreHidden(t *testing.T) {
 // TestStatuses: each that a caller may tell apart has its name and number, and an
 // unknown one its number.
 func TestStatuses(t *testing.T) {
-	for number, name := range map[NTStatus]string{
+	for number, name := range map[ntstatus.Status]string{
 		0xC000006D: "STATUS_LOGON_FAILURE", 0xC0000064: "STATUS_NO_SUCH_USER", 0xC000006A: "STATUS_WRONG_PASSWORD",
 		0xC0000234: "STATUS_ACCOUNT_LOCKED_OUT", 0xC0000072: "STATUS_ACCOUNT_DISABLED", 0xC0000193: "STATUS_ACCOUNT_EXPIRED",
 		0xC0000071: "STATUS_PASSWORD_EXPIRED", 0xC0000224: "STATUS_PASSWORD_MUST_CHANGE", 0xC000006F: "STATUS_INVALID_LOGON_HOURS",

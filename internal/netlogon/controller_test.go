@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,8 +55,8 @@ type script struct {
 	hash         ntlm.Key // of the machine's password; the right one where it is zero
 	hear         func(opnum uint16, stub []byte)
 	challenge    func(client [8]byte) [8]byte
-	authenticate func(credential [8]byte, flags uint32) ([8]byte, uint32, NTStatus)
-	capabilities func(flags uint32) (uint32, NTStatus)
+	authenticate func(credential [8]byte, flags uint32) ([8]byte, uint32, ntstatus.Status)
+	capabilities func(flags uint32) (uint32, ntstatus.Status)
 	returned     func(credential [8]byte) [8]byte  // in the return authenticator
 	token        []byte                            // in the answer to a sealed bind
 	decide       func(n int, level uint16) []byte  // the answer to the n-th log-in
@@ -249,11 +250,11 @@ func (c *controller) onAuthenticate(stub []byte) []byte {
 	c.opening--
 	theirs := [8]byte(stub[len(stub)-12:])
 	asked := binary.LittleEndian.Uint32(stub[len(stub)-4:])
-	ours, status := credential(c.key, c.chain), NTStatus(0)
+	ours, status := credential(c.key, c.chain), ntstatus.Status(0)
 	c.chain, c.flags = theirs, asked
 	switch {
 	case c.authenticate == nil && theirs != credential(c.key, c.client):
-		ours, status = [8]byte{}, StatusAccessDenied
+		ours, status = [8]byte{}, ntstatus.AccessDenied
 	case c.authenticate != nil:
 		ours, c.flags, status = c.authenticate(ours, asked)
 	}
@@ -272,7 +273,7 @@ func (c *controller) onCapabilities(stub []byte) []byte {
 	if c.returned != nil {
 		back = c.returned(back)
 	}
-	flags, status := c.flags, NTStatus(0)
+	flags, status := c.flags, ntstatus.Status(0)
 	if c.capabilities != nil {
 		flags, status = c.capabilities(flags)
 	}
@@ -376,7 +377,7 @@ type call struct{ request, answer []byte }
 func yes() []byte { return bytes.Clone(recorded()["NetrLogonSamLogonEx 6"].answer) }
 
 // no is an answer that is a status alone.
-func no(level uint16, status NTStatus) []byte {
+func no(level uint16, status ntstatus.Status) []byte {
 	out := append(binary.LittleEndian.AppendUint16(nil, level), 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)
 	return binary.LittleEndian.AppendUint32(out, uint32(status))
 }

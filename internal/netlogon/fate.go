@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // fate is what becomes of a channel after a log-in.
@@ -23,7 +24,7 @@ func after(err error) fate {
 	case err == nil:
 		return keep
 	case errors.As(err, &status):
-		if status.Status == StatusAccessDenied {
+		if status.Status == ntstatus.AccessDenied {
 			return rekey
 		}
 		return keep

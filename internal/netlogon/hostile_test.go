@@ -12,9 +12,10 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
-func status(s NTStatus) func(error) bool {
+func status(s ntstatus.Status) func(error) bool {
 	return func(err error) bool {
 		var got *StatusError
 		return errors.As(err, &got) && got.Status == s
@@ -33,14 +34,14 @@ func faulty(want uint32) func(error) bool {
 // TestOpenRefuses: no channel comes of a controller that does not prove itself, that
 // agrees to less than AES, or with whom somebody else has agreed.
 func TestOpenRefuses(t *testing.T) {
-	flags := func(change func(uint32) uint32) func([8]byte, uint32) ([8]byte, uint32, NTStatus) {
-		return func(c [8]byte, f uint32) ([8]byte, uint32, NTStatus) { return c, change(f), 0 }
+	flags := func(change func(uint32) uint32) func([8]byte, uint32) ([8]byte, uint32, ntstatus.Status) {
+		return func(c [8]byte, f uint32) ([8]byte, uint32, ntstatus.Status) { return c, change(f), 0 }
 	}
-	proof := func(change func([8]byte) [8]byte) func([8]byte, uint32) ([8]byte, uint32, NTStatus) {
-		return func(c [8]byte, f uint32) ([8]byte, uint32, NTStatus) { return change(c), f, 0 }
+	proof := func(change func([8]byte) [8]byte) func([8]byte, uint32) ([8]byte, uint32, ntstatus.Status) {
+		return func(c [8]byte, f uint32) ([8]byte, uint32, ntstatus.Status) { return change(c), f, 0 }
 	}
-	says := func(s NTStatus) func([8]byte, uint32) ([8]byte, uint32, NTStatus) {
-		return func([8]byte, uint32) ([8]byte, uint32, NTStatus) { return [8]byte{}, 0, s }
+	says := func(s ntstatus.Status) func([8]byte, uint32) ([8]byte, uint32, ntstatus.Status) {
+		return func([8]byte, uint32) ([8]byte, uint32, ntstatus.Status) { return [8]byte{}, 0, s }
 	}
 	for name, c := range map[string]struct {
 		dc   script
@@ -57,13 +58,13 @@ func TestOpenRefuses(t *testing.T) {
 		"no strong keys":        {script{authenticate: flags(func(f uint32) uint32 { return f &^ flagStrongKeys })}, is(ErrNoAES)},
 		"no flags":              {script{authenticate: flags(func(uint32) uint32 { return 0 })}, is(ErrNoAES)},
 		"more than we asked":    {script{authenticate: flags(func(f uint32) uint32 { return f | 0x80000000 })}, is(ErrNoAES)},
-		"wrong password":        {script{authenticate: says(StatusAccessDenied)}, status(StatusAccessDenied)},
-		"unknown machine":       {script{authenticate: says(StatusNoTrustSAMAccount)}, status(StatusNoTrustSAMAccount)},
-		"clock":                 {script{authenticate: says(StatusTimeDifferenceAtDC)}, status(StatusTimeDifferenceAtDC)},
-		"downgrade":             {script{authenticate: says(StatusDowngradeDetected)}, status(StatusDowngradeDetected)},
-		"capabilities differ":   {script{capabilities: func(f uint32) (uint32, NTStatus) { return f &^ 1, 0 }}, is(ErrDowngrade)},
-		"no capabilities":       {script{capabilities: func(f uint32) (uint32, NTStatus) { return f, StatusNotImplemented }}, is(ErrDowngrade)},
-		"capabilities denied":   {script{capabilities: func(f uint32) (uint32, NTStatus) { return f, StatusAccessDenied }}, is(ErrDowngrade)},
+		"wrong password":        {script{authenticate: says(ntstatus.AccessDenied)}, status(ntstatus.AccessDenied)},
+		"unknown machine":       {script{authenticate: says(ntstatus.NoTrustSAMAccount)}, status(ntstatus.NoTrustSAMAccount)},
+		"clock":                 {script{authenticate: says(ntstatus.TimeDifferenceAtDC)}, status(ntstatus.TimeDifferenceAtDC)},
+		"downgrade":             {script{authenticate: says(ntstatus.DowngradeDetected)}, status(ntstatus.DowngradeDetected)},
+		"capabilities differ":   {script{capabilities: func(f uint32) (uint32, ntstatus.Status) { return f &^ 1, 0 }}, is(ErrDowngrade)},
+		"no capabilities":       {script{capabilities: func(f uint32) (uint32, ntstatus.Status) { return f, ntstatus.NotImplemented }}, is(ErrDowngrade)},
+		"capabilities denied":   {script{capabilities: func(f uint32) (uint32, ntstatus.Status) { return f, ntstatus.AccessDenied }}, is(ErrDowngrade)},
 		"return authenticator":  {script{returned: func(c [8]byte) [8]byte { c[0] ^= 1; return c }}, is(ErrServerCredential)},
 		"no sealing in fact":    {script{plain: true}, is(dcerpc.ErrProtocol)},
 		"no token":              {script{token: []byte{1, 0, 0}}, is(ErrToken)},
@@ -137,7 +138,7 @@ func TestLogOnRefuses(t *testing.T) {
 		"another level":            {script{decide: says(bytes.Clone(recorded()["NetrLogonSamLogonEx 3"].answer))}, is(ErrMalformed)},
 		"another level, same form": {script{decide: says(with(yes(), 0, 3))}, is(ErrMalformed)},
 		"groups promised":          {script{decide: says(with(bytes.Replace(yes(), unhex("02000000 01020000 07000000 60040000 07000000"), nil, 1), atGroupCount+4, 0))}, is(ErrMalformed)},
-		"yes and a no":             {script{decide: says(with(yes(), len(yes())-4, uint32(StatusWrongPassword)))}, status(StatusWrongPassword)},
+		"yes and a no":             {script{decide: says(with(yes(), len(yes())-4, uint32(ntstatus.WrongPassword)))}, status(ntstatus.WrongPassword)},
 		"a warning":                {script{decide: says(with(yes(), len(yes())-4, 0x80000005))}, status(0x80000005)},
 		"cut":                      {script{decide: says(yes()[:300])}, is(ErrMalformed)},
 		"empty":                    {script{decide: says(nil)}, is(ErrMalformed)},

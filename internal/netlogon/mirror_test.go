@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // TestMirror: who knows nothing cannot prove that he knows the machine's password.
@@ -24,7 +25,7 @@ func TestMirror(t *testing.T) {
 				sent = [8]byte(stub[len(stub)-12:])
 			}
 		},
-		authenticate: func(_ [8]byte, flags uint32) ([8]byte, uint32, NTStatus) {
+		authenticate: func(_ [8]byte, flags uint32) ([8]byte, uint32, ntstatus.Status) {
 			forged := sent
 			forged[7] ^= client[7] ^ server[7]
 			return forged, flags, 0

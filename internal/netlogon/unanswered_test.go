@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/dcerpc"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // TestUnanswered: a wrong password counts at a controller each time it is sent, so a
@@ -23,9 +24,9 @@ func TestUnanswered(t *testing.T) {
 	}{
 		"both break off":      {script{mangle: silent}, script{mangle: silent}, [2]int{2, 0}, true},
 		"a fault, and again":  {script{fault: onCall(samLogonEx, dcerpc.FaultInvalidTag)}, script{}, [2]int{2, 0}, true},
-		"one knows no level":  {script{decide: func(_ int, level uint16) []byte { return no(level, StatusInvalidInfoClass) }}, script{}, [2]int{3, 1}, false},
-		"the first says no":   {script{decide: func(_ int, level uint16) []byte { return no(level, StatusWrongPassword) }}, script{}, [2]int{1, 1}, false},
-		"the channel is gone": {script{decide: func(_ int, level uint16) []byte { return no(level, StatusAccessDenied) }}, script{}, [2]int{2, 1}, false},
+		"one knows no level":  {script{decide: func(_ int, level uint16) []byte { return no(level, ntstatus.InvalidInfoClass) }}, script{}, [2]int{3, 1}, false},
+		"the first says no":   {script{decide: func(_ int, level uint16) []byte { return no(level, ntstatus.WrongPassword) }}, script{}, [2]int{1, 1}, false},
+		"the channel is gone": {script{decide: func(_ int, level uint16) []byte { return no(level, ntstatus.AccessDenied) }}, script{}, [2]int{2, 1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := someone()
