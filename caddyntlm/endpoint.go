@@ -144,14 +144,30 @@ func (e *endpoints) makeRoom() {
 	delete(e.names, oldest)
 }
 
+// end is what of a request decides which certificates count for it. A handshake that
+// waits keeps it, and not the request, which is as long as its client likes.
+type end struct {
+	local net.Addr // nil where nobody knows
+	name  string   // that TLS was asked for
+	host  string
+	other bool // than TLS was asked for
+}
+
+func endOf(r *http.Request) end {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	e := end{local: local, name: strings.Clone(r.TLS.ServerName)}
+	e.host, e.other = otherHost(r)
+	e.host = strings.Clone(e.host)
+	return e
+}
+
 // endpointBindings are the bindings of the connection that a request came on, as of
 // no longer ago than fresh, that count for its host.
-func (h *Handler) endpointBindings(r *http.Request, fresh time.Duration) [][16]byte {
-	certificates := h.endpointCertificates(r, fresh)
-	host, other := otherHost(r)
+func (h *Handler) endpointBindings(e end, fresh time.Duration) [][16]byte {
+	certificates := h.endpointCertificates(e, fresh)
 	bindings := make([][16]byte, 0, len(certificates))
 	for _, c := range certificates {
-		if !other || c.leaf.VerifyHostname(host) == nil {
+		if !e.other || c.leaf.VerifyHostname(e.host) == nil {
 			bindings = append(bindings, c.binding)
 		}
 	}
@@ -160,26 +176,26 @@ func (h *Handler) endpointBindings(r *http.Request, fresh time.Duration) [][16]b
 
 // otherHost is the host that a request is for, and whether TLS was asked for another, or
 // for none though the host has a name. Browsers do that where one certificate is of both
-// hosts, RFC 9113 9.1.1.
+// hosts, RFC 9113 9.1.1. Caddy takes brackets off any host, and names are of ASCII: a
+// letter that folds to one of those has another length.
 func otherHost(r *http.Request) (host string, other bool) {
 	host = r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.TrimSuffix(host, ".")
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && r.TLS.ServerName == "" {
+	host = strings.Trim(strings.TrimSuffix(host, "."), "[]")
+	if _, err := netip.ParseAddr(host); err == nil && r.TLS.ServerName == "" {
 		return host, false
 	}
-	return host, !strings.EqualFold(host, r.TLS.ServerName)
+	return host, len(host) != len(r.TLS.ServerName) || !strings.EqualFold(host, r.TLS.ServerName)
 }
 
-func (h *Handler) endpointCertificates(r *http.Request, fresh time.Duration) []shownLeaf {
-	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	name := endpoint{name: r.TLS.ServerName}
-	if name.name == "" && local != nil {
-		name.address = local.String()
+func (h *Handler) endpointCertificates(e end, fresh time.Duration) []shownLeaf {
+	name := endpoint{name: e.name}
+	if name.name == "" && e.local != nil {
+		name.address = e.local.String()
 	}
-	return h.endpoints.of(name, h.now(), fresh, func() []*x509.Certificate { return h.certificates(name.name, local) })
+	return h.endpoints.of(name, h.now(), fresh, func() []*x509.Certificate { return h.certificates(name.name, e.local) })
 }
 
 // certificates are those that the server may show under a name, or at an address

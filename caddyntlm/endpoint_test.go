@@ -84,7 +84,7 @@ func TestEndpoint(t *testing.T) {
 	of := func(name, local string) [][16]byte {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host, r.TLS = cmp.Or(name, "192.0.2.1"), &tls.ConnectionState{ServerName: name}
-		return h.endpointBindings(r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(net.TCPAddrFromAddrPort(mustAddrPort(t, local))))), endpointFresh)
+		return h.endpointBindings(endOf(r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(net.TCPAddrFromAddrPort(mustAddrPort(t, local)))))), endpointFresh)
 	}
 	bEC, bRS, bOther, bFallback := bindingOf(t, ec), bindingOf(t, rs), bindingOf(t, other), bindingOf(t, fallback)
 	renewed := shownCertificate(t, elliptical)

@@ -80,8 +80,9 @@ func (v *visit) channel() *identity.Channel {
 	}
 	c := &identity.Channel{Required: h.ExtendedProtection == protectionRequire, Bindings: h.bindings, Targets: h.AcceptTarget}
 	if c.TLS = ownTLS(v.r); c.TLS {
-		c.Bindings = slices.Concat(h.endpointBindings(v.r, endpointFresh), h.bindings)
-		c.Again = func() [][16]byte { return slices.Concat(h.endpointBindings(v.r, 0), h.bindings) }
+		end := endOf(v.r)
+		c.Bindings = slices.Concat(h.endpointBindings(end, endpointFresh), h.bindings)
+		c.Again = func() [][16]byte { return slices.Concat(h.endpointBindings(end, 0), h.bindings) }
 	}
 	return c
 }
@@ -105,7 +106,7 @@ func ownTLS(r *http.Request) bool { return r.TLS != nil && !throughTrusted(r) }
 // were to be shown when it began: one may be renewed under it.
 func (v *visit) noteEndpoint() {
 	if v.door.ExtendedProtection != protectionOff && ownTLS(v.r) && v.conn.first() {
-		v.door.endpointCertificates(v.r, endpointFresh)
+		v.door.endpointCertificates(endOf(v.r), endpointFresh)
 	}
 }
 
