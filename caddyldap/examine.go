@@ -66,8 +66,9 @@ func (d *Directory) serviceKey() [2]string {
 
 // Examine looks at what log-ins will need, for the doctor. begin is told of each
 // server before its observations, and of the directory itself by an empty text.
-// It writes nothing, and sends no password but the service account's own, and proof
-// that it knows the machine account's: none of those in refusals, and notes there what is refused. hosts are those of the sites
+// It writes nothing, and sends no password but the service account's own: that none
+// that is in refusals, and notes there what is refused. The machine account proves
+// that it knows its password, and shows it to nobody. hosts are those of the sites
 // that use the directory, for which browsers get tickets.
 func (d *Directory) Examine(ctx context.Context, refusals Refusals, hosts []string, begin func(server string), tell func(Observation)) {
 	x := &examination{
