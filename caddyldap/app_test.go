@@ -45,8 +45,8 @@ func TestAppProvisionRefuses(t *testing.T) {
 	for config, want := range map[string]string{
 		`{"directories":{"EXAMPLE":null}}`: "ldap EXAMPLE: nothing is configured",
 		`{"directories":{"EXAMPLE":{}}}`:   "ldap EXAMPLE: no server",
-		`{"directories":{"EXAMPLE":{"server":[{"url":"dc1"}],"service_account":{"name":"svc","secret":"{file./no/such/file}"}}}}`:       "{file./no/such/file} cannot be read",
-		`{"directories":{"EXAMPLE":{"server":[{"url":"dc1"}],"service_account":{"name":"svc","secret":"pre-{env.NO_SUCH_NAME}"}}}}`:     "its secret cannot be read",
+		`{"directories":{"EXAMPLE":{"server":[{"url":"dc1"}],"service_account":{"name":"svc","secret":"{file./no/such/file}"}}}}`:       "{file./no/such/file}: open /no/such/file: no such file or directory",
+		`{"directories":{"EXAMPLE":{"server":[{"url":"dc1"}],"service_account":{"name":"svc","secret":"pre-{env.NO_SUCH_NAME}"}}}}`:     "its secret is empty, or cannot be read",
 		`{"directories":{"EXAMPLE":{"server":[{"url":"dc1"}],"tls":{"trust_pool":{"provider":"file","pem_files":["/no/such/file"]}}}}}`: "trust_pool",
 	} {
 		if _, _, err := openApp(t, config); err == nil || !strings.Contains(err.Error(), want) {

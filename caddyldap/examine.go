@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
@@ -68,8 +66,9 @@ func (d *Directory) serviceKey() [2]string {
 
 // Examine looks at what log-ins will need, for the doctor. begin is told of each
 // server before its observations, and of the directory itself by an empty text.
-// It writes nothing, and sends no password but the service account's own, and proof
-// that it knows the machine account's: none of those in refusals, and notes there what is refused. hosts are those of the sites
+// It writes nothing, and sends no password but the service account's own: that none
+// that is in refusals, and notes there what is refused. The machine account proves
+// that it knows its password, and shows it to nobody. hosts are those of the sites
 // that use the directory, for which browsers get tickets.
 func (d *Directory) Examine(ctx context.Context, refusals Refusals, hosts []string, begin func(server string), tell func(Observation)) {
 	x := &examination{
@@ -163,14 +162,6 @@ func (x *examination) schemes() {
 	if d.keytab() != nil {
 		x.scheme("kerberos", nameKeytab, x.kerberos, "caddy windows-auth check-site --kerberos tries it with a user's ticket")
 	}
-}
-
-// verifierName is a verifier's word in the configuration.
-func verifierName(v any) string {
-	if m, ok := v.(caddy.Module); ok {
-		return m.CaddyModule().ID.Name()
-	}
-	return ""
 }
 
 func (x *examination) scheme(scheme, verifier string, probed map[*server]Level, byHand string) {

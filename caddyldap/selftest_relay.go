@@ -45,10 +45,10 @@ func (d *Directory) testSMB(ctx context.Context) error {
 	return relayOnce(ctx, d.asClient(secret), func(negotiate []byte) (identity.NTLMExchange, error) { return s.StartNTLM(ctx, negotiate, nil) })
 }
 
-// at logs the service account in at a server, by its right password: what a controller thinks of
-// a relay shows only after that. First as a client that sends no channel
-// binding, then, where that went well, as a browser on HTTPS, which sends that of a connection that the
-// controller does not know.
+// at logs the service account in at a server, by its right password: what a
+// controller thinks of a relay shows only after that. First as a client that sends no
+// channel binding, then, where that went well, as a browser on HTTPS, which sends
+// that of a connection that the controller does not know.
 func (r *Relay) at(ctx context.Context, s *server, secret identity.Secret) (unbound, bound error) {
 	client := r.directory.asClient(secret)
 	start := func(negotiate []byte) (identity.NTLMExchange, error) {

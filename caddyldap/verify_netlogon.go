@@ -43,6 +43,8 @@ func (n *Netlogon) CheckStatic() error {
 	switch {
 	case n.Account == "":
 		return errors.New("netlogon: which machine account? write verify netlogon WEB01$ {file./run/secrets/web01}")
+	case !machine && strings.HasSuffix(n.Secret, "$"): // and the first word may be a password
+		return errors.New("netlogon: the machine account stands first, and then its secret: write verify netlogon WEB01$ {file./run/secrets/web01}")
 	case strings.ContainsAny(n.Account, `\@/`):
 		return fmt.Errorf("netlogon %s: the name alone, without its domain: write WEB01$", n.Account)
 	case !machine:

@@ -165,6 +165,14 @@ func TestNetlogonLogsIn(t *testing.T) {
 	}
 }
 
+// TestNetlogonSwapped: an error about words the wrong way round does not show the secret.
+func TestNetlogonSwapped(t *testing.T) {
+	n := &Netlogon{Account: `hush@\hush`, Secret: "WEB01$"}
+	if err := n.CheckStatic(); err == nil || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "stands first") {
+		t.Errorf("got %v, want it to say what stands first", err)
+	}
+}
+
 // TestNetlogonChallenge: threats B-02, B-17. Each is another, good for one answer,
 // and tells configured names alone; nobody is asked for it.
 func TestNetlogonChallenge(t *testing.T) {

@@ -97,7 +97,7 @@ func (c *Conn) open(p *pdu, head int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Nothing protects its length: one that may be long takes bytes off the answer.
+	// Nothing need protect its length, see Around: one that may be long takes bytes off the answer.
 	if p.auth.padding >= authPadding || int(p.auth.padding) > len(plain) {
 		return nil, protocol("%d bytes of padding in %d", p.auth.padding, len(plain))
 	}
