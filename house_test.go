@@ -177,7 +177,7 @@ func TestHouseHasNoCycle(t *testing.T) {
 }
 
 // provers are the files in which a controller's answer becomes a Principal.
-var provers = []string{"caddyldap/whois.go", "caddyldap/ticket.go", "caddyldap/netlogon_witness.go"}
+var provers = []string{"caddyldap/whois.go", "caddyldap/ticket.go", "caddyldap/netlogon_witness.go", "caddyldap/smb_account.go"}
 
 // TestOnlyVerifiersProve: a Principal comes from a verifier's own answer, so
 // identity.Prove is called where that is read and nowhere else.

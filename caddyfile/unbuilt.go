@@ -5,10 +5,7 @@ package caddyfile
 // writes one is told that it is no mistake of his. Who builds one strikes it
 // out here.
 func unbuilt(in string) []string {
-	switch in {
-	case "verify":
-		return []string{"smb"}
-	case "windows_auth":
+	if in == "windows_auth" {
 		return []string{
 			"ntlm", "throttle", "session", "login", "totp",
 		}

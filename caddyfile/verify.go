@@ -14,6 +14,8 @@ const kerberosPasswordUsage = "verify kerberos_password <keytab>, or with a bloc
 
 const netlogonUsage = "verify netlogon <account> <secret>, such as verify netlogon WEB01$ {file./run/secrets/web01}"
 
+const smbUsage = "verify smb insecure_unverified_answer"
+
 // verifierWords are the words after verify, each a module of ldap.verifiers.
 func verifierWords() words[directory] {
 	return words[directory]{
@@ -22,6 +24,7 @@ func verifierWords() words[directory] {
 		"keytab":            {usage: keytabUsage, least: 1, most: 1, block: true, parse: verifyKeytab},
 		"kerberos_password": {usage: kerberosPasswordUsage, least: 1, most: 1, block: true, parse: verifyKerberosPassword},
 		"netlogon":          {usage: netlogonUsage, least: 2, most: 2, parse: verifyNetlogon},
+		"smb":               {usage: smbUsage, most: 1, parse: verifySMB},
 	}
 }
 
@@ -113,5 +116,14 @@ func verifyNetlogon(d *directory, l line) error {
 		return errorAt(l.word, "%w", err)
 	}
 	d.VerifyRaw = append(d.VerifyRaw, caddyconfig.JSONModuleObject(n, "verifier", "netlogon", nil))
+	return nil
+}
+
+func verifySMB(d *directory, l line) error {
+	s := &caddyldap.SMB{InsecureUnverifiedAnswer: len(l.args) == 1 && l.args[0].Text == "insecure_unverified_answer"}
+	if err := s.CheckStatic(); err != nil {
+		return errorAt(l.word, "%w", err)
+	}
+	d.VerifyRaw = append(d.VerifyRaw, caddyconfig.JSONModuleObject(s, "verifier", "smb", nil))
 	return nil
 }

@@ -89,7 +89,7 @@ func (d *Directory) checkTimeout() error {
 
 func (d *Directory) checkVerifiers() error {
 	seen := make(map[string]bool, len(d.VerifyRaw))
-	passwords := ""
+	passwords, ntlm := "", ""
 	for _, raw := range d.VerifyRaw {
 		var v struct {
 			Verifier string `json:"verifier"`
@@ -98,12 +98,18 @@ func (d *Directory) checkVerifiers() error {
 			return fmt.Errorf("verify: %w", err)
 		}
 		if Serves(v.Verifier) == (Service{}) {
-			return fmt.Errorf("verify %s: no such verifier; known: bind, relay, keytab, kerberos_password", v.Verifier)
+			return fmt.Errorf("verify %s: no such verifier; known: bind, relay, netlogon, keytab, kerberos_password, smb", v.Verifier)
 		}
 		if seen[v.Verifier] {
 			return fmt.Errorf("verify %s stands there twice; remove one", v.Verifier)
 		}
 		seen[v.Verifier] = true
+		if Serves(v.Verifier).NTLM && ntlm != "" && (ntlm == nameSMB || v.Verifier == nameSMB) {
+			return fmt.Errorf("verify %s and verify %s both decide NTLM; remove one", ntlm, v.Verifier)
+		}
+		if Serves(v.Verifier).NTLM {
+			ntlm = v.Verifier
+		}
 		if !Serves(v.Verifier).Password {
 			continue
 		}

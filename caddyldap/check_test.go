@@ -39,7 +39,7 @@ func TestCheckStatic(t *testing.T) {
 		{"discover with a password", `{"discover":{"dns_domain":"ldaps://svc:pass@example.com"}}`, "discover …@example.com"},
 		{"site of two labels", `{"discover":{"dns_domain":"example.com","site":"a.b"}}`, "name of a site"},
 		{"negative", `{"server":[{"url":"dc1"}],"timeout":{"dial":-1}}`, "negative"},
-		{"unknown verifier", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"smb"}]}`, "no such verifier"},
+		{"unknown verifier", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"winbind"}]}`, "no such verifier"},
 		{"nameless verifier", `{"server":[{"url":"dc1"}],"verify":[{}]}`, "no such verifier"},
 		{"twice", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"bind"},{"verifier":"bind"}]}`, "twice"},
 		{"two for passwords", `{"server":[{"url":"dc1"}],"verify":[{"verifier":"bind"},{"verifier":"kerberos_password","file":"x"}]}`, "both decide passwords"},
@@ -101,7 +101,7 @@ func TestDNSFromDN(t *testing.T) {
 
 func TestServes(t *testing.T) {
 	for name, want := range map[string]Service{
-		"bind": {Password: true}, "relay": {NTLM: true}, "keytab": {Ticket: true}, "kerberos_password": {Password: true}, "netlogon": {Password: true, NTLM: true}, "smb": {}, "": {},
+		"bind": {Password: true}, "relay": {NTLM: true}, "keytab": {Ticket: true}, "kerberos_password": {Password: true}, "netlogon": {Password: true, NTLM: true}, "smb": {Password: true, NTLM: true}, "winbind": {}, "": {},
 	} {
 		if got := Serves(name); got != want {
 			t.Errorf("%q: got %v, want %v", name, got, want)

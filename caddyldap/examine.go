@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
@@ -137,19 +139,29 @@ func (x *examination) names() {
 func (x *examination) schemes() {
 	d := x.directory
 	const byHand = "caddy windows-auth check-user --ntlm tries it with a user's password"
-	switch d.PasswordVerifier().(type) {
+	switch v := d.PasswordVerifier().(type) {
 	case nil:
+	case *Netlogon, *SMB:
+		x.unclear("basic", "verify "+verifierName(v)+", the controllers were not tried that way", byHand)
 	case *KerberosPassword:
 		x.unclear("basic", "verify "+nameKerberosPassword+", the KDCs were not tried", "caddy windows-auth check-user tries one, and the keytab, with a user's password")
 	default:
 		x.scheme("basic", nameBind, nil, byHand)
 	}
-	if d.NTLMVerifier() != nil {
-		x.scheme("ntlm", nameRelay, x.relay, byHand)
+	if v := d.NTLMVerifier(); v != nil {
+		x.scheme("ntlm", verifierName(v), x.relay, byHand)
 	}
 	if d.keytab() != nil {
 		x.scheme("kerberos", nameKeytab, x.kerberos, "caddy windows-auth check-site --kerberos tries it with a user's ticket")
 	}
+}
+
+// verifierName is a verifier's word in the configuration.
+func verifierName(v any) string {
+	if m, ok := v.(caddy.Module); ok {
+		return m.CaddyModule().ID.Name()
+	}
+	return ""
 }
 
 func (x *examination) scheme(scheme, verifier string, probed map[*server]Level, byHand string) {

@@ -9,6 +9,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/smb2"
 )
 
 // explainNetlogon gives what went wrong at a controller its kind and its cure.
@@ -59,6 +60,8 @@ func readLogonStatus(s ntstatus.Status) (identity.Kind, string) {
 	switch s {
 	case ntstatus.LogonFailure, ntstatus.NoSuchUser, ntstatus.WrongPassword, ntstatus.NoSuchDomain:
 		return identity.KindBadCredentials, ""
+	case ntstatus.LogonTypeNotGranted:
+		return identity.KindRestricted, "the account has not the right to access this computer from the network"
 	case ntstatus.NTLMBlocked:
 		return identity.KindNTLMBlocked, s.Cure()
 	case ntstatus.NoLogonServers, ntstatus.TrustedDomainFailure:
@@ -71,12 +74,15 @@ func readLogonStatus(s ntstatus.Status) (identity.Kind, string) {
 	return identity.KindProtocol, s.Cure()
 }
 
-const hintNetlogonPorts = "are port 135 and the ports above 49152 (TCP) of the domain controllers open to this machine? rpcclient or Test-NetConnection shows it"
+const hintNetlogonPorts = "are port 135 and the ports above 49152 (TCP) of the domain controllers open to this machine, or at least port 445? rpcclient or Test-NetConnection shows it"
 
 // readOpening is why no channel could be opened, where the controller has not said.
 func readOpening(e *netlogon.ChannelError, account string) (identity.Kind, string) {
 	nak, isNak := errors.AsType[*dcerpc.Nak](e)
+	piped, isPiped := errors.AsType[*smb2.StatusError](e)
 	switch {
+	case isPiped:
+		return readPipeStatus(piped, account)
 	case errors.Is(e, netlogon.ErrServerCredential):
 		return identity.KindSecureChannel, "what answers does not know the password of " + account + ": it is no domain controller, or one that has not heard of the latest password"
 	case errors.Is(e, netlogon.ErrNoAES):
@@ -95,6 +101,18 @@ func readOpening(e *netlogon.ChannelError, account string) (identity.Kind, strin
 		return identity.KindProtocol, "what answers does not speak RPC properly: is it a domain controller?"
 	}
 	return identity.KindUnavailable, hintNetlogonPorts
+}
+
+// readPipeStatus is why there is no named pipe, where the endpoint mapper cannot be
+// reached.
+func readPipeStatus(s *smb2.StatusError, account string) (identity.Kind, string) {
+	switch s.Status {
+	case ntstatus.LogonFailure:
+		return identity.KindSecureChannel, "port 135 cannot be reached, and over port 445 the name or the password of " + account + " is refused: see that the secret of verify netlogon is the account's password"
+	case ntstatus.NoLogonServers, ntstatus.InsufficientResources, ntstatus.InsufficientServerResources:
+		return identity.KindUnavailable, hintNetlogonPorts
+	}
+	return identity.KindSecureChannel, "port 135 cannot be reached, and over port 445 the controller does not open " + `\PIPE\netlogon` + " to " + account + ": open port 135 and those above 49152 to this machine"
 }
 
 // readLogonFault is everything else: a yes that lets nobody in, and a broken

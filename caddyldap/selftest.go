@@ -98,7 +98,7 @@ func (d *Directory) testServer(ctx context.Context, s *server) error {
 }
 
 func (d *Directory) testRoot(s *server, root rootDSE) error {
-	if d.NTLMVerifier() != nil && len(root.sasl) > 0 && !slices.Contains(root.sasl, ldapsasl.Mechanism) {
+	if _, relayed := d.NTLMVerifier().(*Relay); relayed && len(root.sasl) > 0 && !slices.Contains(root.sasl, ldapsasl.Mechanism) {
 		return misconfigured(s, hintMechanism, "no %s among %v", ldapsasl.Mechanism, root.sasl)
 	}
 	if root.base == "" || !root.ad {
@@ -157,8 +157,12 @@ func (d *Directory) testBases(ctx context.Context, c *conn) error {
 // signing and without channel bindings: what a controller thinks of a relay
 // shows only after a right password.
 func (d *Directory) testRelay(ctx context.Context) error {
-	r, ok := d.NTLMVerifier().(*Relay)
-	if !ok || !d.knowsPassword() {
+	var r identity.NTLMVerifier
+	switch v := d.NTLMVerifier().(type) {
+	case *Relay, *SMB:
+		r = v
+	}
+	if r == nil || !d.knowsPassword() {
 		return nil
 	}
 	secret, err := d.service.account.evidence()

@@ -30,6 +30,7 @@ const (
 	nameKeytab           = "keytab"
 	nameKerberosPassword = "kerberos_password"
 	nameNetlogon         = "netlogon"
+	nameSMB              = "smb"
 )
 
 // Service is what a verifier can decide.

@@ -43,6 +43,9 @@ func (d *Directory) giveaways(say func(word, hint string)) {
 	if d.InsecurePlaintext {
 		say("insecure_plaintext", "anybody on the way reads passwords and can let himself in; write ldaps:// or starttls. Controllers that want LDAP signing refuse such log-ins")
 	}
+	if _, unverified := d.NTLMVerifier().(*SMB); unverified {
+		say(wordUnverified, hintUnverified)
+	}
 	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" && !strings.Contains(d.ServiceAccount.Secret, "{") {
 		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
 	}

@@ -35,7 +35,7 @@ func (m *meddler) Write(b []byte) (int, error) {
 // controller is told by FSCTL_VALIDATE_NEGOTIATE_INFO, under signature, and hangs
 // up, [MS-SMB2] 3.3.5.15.12.
 func TestSMBDowngrade(t *testing.T) {
-	account := &smb2.Account{User: "alice", Domain: domain.Domain, Password: lab.Account("alice").Password}
+	account := smb2.Account{User: "alice", Domain: domain.Domain, Password: lab.Account("alice").Password}
 	for _, c := range []struct {
 		name         string
 		offer        []smb2.Dialect
@@ -66,7 +66,7 @@ func TestSMBDowngrade(t *testing.T) {
 // all the same, where the dialect knows of encryption.
 func TestSMBEncryption(t *testing.T) {
 	demandEncryption(t, 2)
-	account := &smb2.Account{User: "alice", Domain: domain.Domain, Password: lab.Account("alice").Password}
+	account := smb2.Account{User: "alice", Domain: domain.Domain, Password: lab.Account("alice").Password}
 	for _, c := range []struct {
 		dialect smb2.Dialect
 		want    error
@@ -89,7 +89,7 @@ func TestSMBEncryption(t *testing.T) {
 				if !p.Encrypted() {
 					t.Error("the pipe is not encrypted")
 				}
-				bind(t, p, true)
+				bind(t, p)
 			}
 		})
 	}

@@ -45,7 +45,13 @@ func Faults() []Fault { return []Fault{Hanging, Trickling, Garbling, Truncated, 
 // the test ends.
 func New(t testing.TB, to string) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return At(t, "127.0.0.1:0", to)
+}
+
+// At is New at an address of the test's choice.
+func At(t testing.TB, address, to string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func TCP(host string, dial func(ctx context.Context, network, address string) (n
 	return func(ctx context.Context) (dcerpc.Stream, error) {
 		nc, err := dial(ctx, "tcp", mapper)
 		if err != nil {
-			return nil, fmt.Errorf("the endpoint mapper: %w", err)
+			return nil, fmt.Errorf("%w: %w", ErrNoMapper, err)
 		}
 		conn := dcerpc.New(nc)
 		port, err := dcerpc.MapTCP(ctx, conn, Interface)

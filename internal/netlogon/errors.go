@@ -25,6 +25,8 @@ var (
 	ErrSecret = errors.New("the machine account's password")
 	// ErrConfig is a name that cannot be used.
 	ErrConfig = errors.New("the secure channel's configuration")
+	// ErrNoMapper is an endpoint mapper to which there is no connection.
+	ErrNoMapper = errors.New("the endpoint mapper")
 	// ErrBusy is more log-ins at a time than a Client takes.
 	ErrBusy = errors.New("too many log-ins wait for the secure channel")
 	// ErrClosed is a Client after its Close.

@@ -23,15 +23,15 @@ func TestBuffer(t *testing.T) {
 
 // TestIOCtlAnswer: another code's, and one that is longer than was asked for.
 func TestIOCtlAnswer(t *testing.T) {
-	msg := again(buildIOCtl(fsctlPipeTransceive, make([]byte, 10)))
+	msg := again(buildIOCtl(fsctlValidateNegotiate, make([]byte, 10)))
 	for _, c := range []struct {
 		name    string
 		code, n uint32
 		ok      bool
 	}{
-		{"as asked", fsctlPipeTransceive, 10, true},
-		{"another code", fsctlValidateNegotiate, 10, false},
-		{"too long", fsctlPipeTransceive, 9, false},
+		{"as asked", fsctlValidateNegotiate, 10, true},
+		{"another code", fsctlValidateNegotiate + 4, 10, false},
+		{"too long", fsctlValidateNegotiate, 9, false},
 	} {
 		if got, err := parseIOCtl(msg, c.code, c.n); (err == nil) != c.ok || c.ok && len(got) != 10 {
 			t.Errorf("%s: got %d bytes, %v", c.name, len(got), err)

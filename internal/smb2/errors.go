@@ -35,6 +35,9 @@ var (
 	ErrDowngrade = errors.New("the SMB negotiation was changed on its way")
 	// ErrCredits means that the server lets nothing more be asked.
 	ErrCredits = errors.New("the server granted no credits: it takes no more requests of this connection")
+	// ErrLegs means that the server says yes before it saw a proof, or wants more
+	// than the one that NTLM has.
+	ErrLegs = errors.New("the server's log-on is not of two legs, as NTLM's is")
 	// ErrEnded means that a Relay was stepped after its end.
 	ErrEnded = errors.New("SMB log-on stepped after its end")
 	// ErrToken means that a token does not fit a request, or is empty.

@@ -20,7 +20,7 @@ func TestPending(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Transceive([]byte("hello")); err != nil {
+		if _, err := p.Write([]byte("hello")); err != nil {
 			t.Error(err)
 		}
 		p.Close()

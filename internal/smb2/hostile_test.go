@@ -129,7 +129,7 @@ func TestHostileServer(t *testing.T) {
 func use(t *testing.T, nc net.Conn) error {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	p, err := OpenPipe(ctx, nc, PipeOptions{Server: "dc1", Name: "netlogon"})
+	p, err := openUnsigned(ctx, nc)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import "encoding/binary"
 
 // The control codes that are used, [MS-SMB2] 2.2.31.
 const (
-	fsctlPipeTransceive    = 0x0011C017
 	fsctlValidateNegotiate = 0x00140204
 
 	ioctlIsFSCTL = 0x00000001 // SMB2_0_IOCTL_IS_FSCTL

@@ -38,20 +38,12 @@ const (
 // negotiateRequest is an SMB2 NEGOTIATE Request, [MS-SMB2] 2.2.3.
 type negotiateRequest struct {
 	dialects []Dialect
-	null     bool     // for a null session
 	guid     [16]byte // of the client
 	salt     [32]byte
 }
 
-// securityMode says that signing is required, but for a null session: that has no
-// key, and a server that heard so would want it signed all the same,
-// [MS-SMB2] 3.3.5.5.3.
-func (r *negotiateRequest) securityMode() uint8 {
-	if r.null {
-		return signingEnabled
-	}
-	return signingEnabled | signingRequired
-}
+// securityMode says that signing is required.
+func (r *negotiateRequest) securityMode() uint8 { return signingEnabled | signingRequired }
 
 func (r *negotiateRequest) offers(d Dialect) bool { return slices.Contains(r.dialects, d) }
 

@@ -11,16 +11,16 @@ import (
 
 // PipeOptions say which pipe is opened, and as whom.
 type PipeOptions struct {
-	Server   string    // name or address of the server, as in \\server\IPC$
-	Name     string    // of the pipe, as netlogon
-	Account  *Account  // nil opens a null session, which has no key and is not signed
+	Server   string // name or address of the server, as in \\server\IPC$
+	Name     string // of the pipe, as netlogon
+	Account  Account
 	Dialects []Dialect // to offer; none means all
 }
 
 // OpenPipe logs on over a connection of which nothing was used yet, connects to
 // IPC$ and opens a pipe. The connection is the Pipe's from now on, and is closed
-// if there is an error: a *StatusError is the server's no. With an account every
-// request is signed, and every answer must be. ctx bounds the opening alone;
+// if there is an error: a *StatusError is the server's no. Every request
+// is signed, and every answer must be. ctx bounds the opening alone;
 // SetDeadline, what is done afterwards.
 func OpenPipe(ctx context.Context, nc net.Conn, o PipeOptions) (*Pipe, error) {
 	p := &Pipe{c: newConn(nc, o.Dialects)}
@@ -36,17 +36,10 @@ func OpenPipe(ctx context.Context, nc net.Conn, o PipeOptions) (*Pipe, error) {
 
 func (p *Pipe) open(o PipeOptions) error {
 	c := p.c
-	c.asked.null = o.Account == nil
 	if err := c.negotiate(); err != nil {
 		return err
 	}
-	var s setupAnswer
-	var err error
-	if o.Account == nil {
-		s, err = c.logOnAnonymous()
-	} else {
-		s, err = c.logOn(o.Server, *o.Account)
-	}
+	s, err := c.logOn(o.Server, o.Account)
 	if err == nil && s.flags&sessionEncrypt != 0 {
 		err = c.encrypt(SessionSetup)
 	}
@@ -59,12 +52,17 @@ func (p *Pipe) open(o PipeOptions) error {
 	if err := p.validate(); err != nil {
 		return err
 	}
-	a, err := c.exchange(Create, p.tree, createRequest(o.Name))
+	return p.create(o.Name)
+}
+
+// create opens the pipe in the tree.
+func (p *Pipe) create(name string) error {
+	a, err := p.c.exchange(Create, p.tree, createRequest(name))
 	if err != nil {
 		return err
 	}
 	if p.file, err = parseCreate(a.msg); err != nil {
-		return c.fail(Create, err)
+		return p.c.fail(Create, err)
 	}
 	return nil
 }
@@ -93,10 +91,10 @@ func (p *Pipe) connect(server string) error {
 // validate asks under signature what was negotiated without, so that nobody on
 // the way has talked us into an older dialect, [MS-SMB2] 3.2.5.5. In 3.1.1 the
 // keys depend on it already. Servers that do not know the question say so,
-// signed too; without a key it is pointless.
+// signed too.
 func (p *Pipe) validate() error {
 	c := p.c
-	if c.signer == nil || c.said.dialect == SMB311 {
+	if c.said.dialect == SMB311 {
 		return nil
 	}
 	a, err := c.exchange(IOCtl, p.tree, ioctlRequest(fsctlValidateNegotiate, noFile, c.asked.validateInput(), validateLen))

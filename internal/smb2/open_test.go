@@ -8,22 +8,16 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
-// TestSecurityMode: a null session asks for no signatures, others require them,
-// in NEGOTIATE and SESSION_SETUP.
+// TestSecurityMode: signatures are required, in NEGOTIATE and SESSION_SETUP.
 func TestSecurityMode(t *testing.T) {
-	for _, c := range []struct {
-		account *Account
-		want    byte
-	}{{nil, signingEnabled}, {alice, signingEnabled | signingRequired}} {
-		s := &server{dialect: SMB311, signing: signAESCMAC}
-		p, err := openPipe(t, s, c.account)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Close()
-		if s.asked[headerLen+4] != c.want || s.setupMode != c.want {
-			t.Errorf("got %d and %d, want %d", s.asked[headerLen+4], s.setupMode, c.want)
-		}
+	s := &server{dialect: SMB311, signing: signAESCMAC}
+	p, err := openPipe(t, s, alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	if want := byte(signingEnabled | signingRequired); s.asked[headerLen+4] != want || s.setupMode != want {
+		t.Errorf("got %d and %d, want %d", s.asked[headerLen+4], s.setupMode, want)
 	}
 }
 
@@ -32,7 +26,7 @@ func TestSecurityMode(t *testing.T) {
 func TestPipeOutlivesOpening(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	p, err := OpenPipe(ctx, (&server{dialect: SMB311, signing: signAESCMAC}).start(t), PipeOptions{Server: "dc1", Name: "netlogon", Account: alice})
+	p, err := OpenPipe(ctx, (&server{dialect: SMB311, signing: signAESCMAC}).start(t), PipeOptions{Server: "dc1", Name: "netlogon", Account: *alice})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,12 +58,10 @@ func TestOpenPipeRefusals(t *testing.T) {
 		{"an account without a name", server{dialect: SMB311, signing: signAESCMAC}, &Account{}, errNoName},
 		{"guest", server{dialect: SMB311, signing: signAESCMAC, sessionFlags: sessionGuest}, alice, ErrGuest},
 		{"null", server{dialect: SMB210, sessionFlags: sessionNull}, alice, ErrNull},
-		{"guest, for anonymous", server{dialect: SMB210, sessionFlags: sessionGuest}, nil, ErrGuest},
 		{"unsigned", server{dialect: SMB210, unsigned: true}, alice, ErrUnsigned},
 		{"encryption in 3.0", server{dialect: SMB300, signing: signAESCMAC, sessionFlags: sessionEncrypt}, alice, ErrEncryption},
 		{"encryption of the share in 3.0", server{dialect: SMB300, signing: signAESCMAC, shareFlags: shareEncrypt}, alice, ErrEncryption},
 		{"encryption without a cipher", server{dialect: SMB311, signing: signAESCMAC, sessionFlags: sessionEncrypt}, alice, ErrEncryption},
-		{"encryption for anonymous", server{dialect: SMB311, signing: signAESCMAC, cipher: cipherAESGCM, sessionFlags: sessionEncrypt}, nil, ErrEncryption},
 		{"a wrong key", server{dialect: SMB311, signing: signAESGMAC, twist: func(asked *header, msg []byte) [][]byte {
 			msg[signatureAt] ^= 1
 			return [][]byte{msg}

@@ -18,8 +18,7 @@ const farewell = time.Second
 // mode: what one Write sends is one message, and Read returns the server's in as
 // many pieces as the reader likes, never two in one piece.
 //
-// One goroutine at a time may Read, Write and Transceive; SetDeadline and Close
-// are for any. After an error of the connection, a deadline that passed among
+// One goroutine at a time may Read and Write; SetDeadline and Close are for any. After an error of the connection, a deadline that passed among
 // them, all calls return it: the answer may still come, and would be taken for
 // another's.
 type Pipe struct {
@@ -103,26 +102,6 @@ func (p *Pipe) Write(b []byte) (int, error) {
 		sent += n
 	}
 	return len(b), nil
-}
-
-// Transceive sends one message and fetches the server's answer to it in the same
-// round trip, [MS-SMB2] 3.3.5.15.10; Read gives it. The message is at most 64
-// KiB, and nothing that was read may be left.
-func (p *Pipe) Transceive(b []byte) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	size := min(maxChunk, p.c.said.maxTransact)
-	if len(p.left) > 0 || len(b) > int(size) {
-		return fmt.Errorf("%d bytes for a pipe that takes %d, with %d of an answer unread", len(b), size, len(p.left))
-	}
-	a, err := p.c.exchange(IOCtl, p.tree, ioctlRequest(fsctlPipeTransceive, p.file, b, size), ntstatus.BufferOverflow)
-	if err != nil {
-		return err
-	}
-	if p.left, err = parseIOCtl(a.msg, fsctlPipeTransceive, size); err != nil {
-		return p.c.fail(IOCtl, err)
-	}
-	return nil
 }
 
 // Close closes pipe, session and connection. A call that is under way fails. The

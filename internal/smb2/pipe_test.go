@@ -13,11 +13,15 @@ import (
 
 var alice = &Account{User: "alice", Domain: "EXAMPLE", Password: "secret"}
 
+// openPipe opens a pipe as an account, or in a null session where that is nil.
 func openPipe(t *testing.T, s *server, account *Account) (*Pipe, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	return OpenPipe(ctx, s.start(t), PipeOptions{Server: "dc1", Name: "netlogon", Account: account})
+	if account == nil {
+		return openUnsigned(ctx, s.start(t))
+	}
+	return OpenPipe(ctx, s.start(t), PipeOptions{Server: "dc1", Name: "netlogon", Account: *account})
 }
 
 // TestPipe: a message goes and comes in each dialect, whole though it comes in
@@ -54,15 +58,6 @@ func TestPipe(t *testing.T) {
 			got := make([]byte, len(message))
 			if _, err := io.ReadFull(p, got); err != nil || string(got) != message {
 				t.Errorf("got %q, %v, want %q", got, err, message)
-			}
-			if err := p.Transceive([]byte(message)); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.Transceive(nil); err == nil {
-				t.Error("an answer that nobody read is overwritten")
-			}
-			if n, err := p.Read(got); err != nil || string(got[:n]) != message {
-				t.Errorf("got %q, %v, want %q", got[:n], err, message)
 			}
 		})
 	}
@@ -150,7 +145,7 @@ func TestSecrets(t *testing.T) {
 		if got := fmt.Sprintf(format, *alice); strings.Contains(got, alice.Password) {
 			t.Errorf("%s: got %s", format, got)
 		}
-		if got := fmt.Sprintf(format, PipeOptions{Account: alice}); strings.Contains(got, alice.Password) {
+		if got := fmt.Sprintf(format, PipeOptions{Account: *alice}); strings.Contains(got, alice.Password) {
 			t.Errorf("%s: got %s", format, got)
 		}
 	}

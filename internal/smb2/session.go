@@ -18,7 +18,7 @@ type Account struct {
 }
 
 // errNoName keeps a forgotten name from opening a null session.
-var errNoName = errors.New("an account without a name: a null session is asked for by no account at all")
+var errNoName = errors.New("an account without a name")
 
 // Format prints the account and redacts the password.
 func (a Account) Format(s fmt.State, _ rune) {
@@ -67,16 +67,6 @@ func (c *conn) logOn(server string, account Account) (setupAnswer, error) {
 	return s, nil
 }
 
-// logOnAnonymous establishes a null session. It has no key: nothing of it is
-// signed, and whoever is on the way can read and change all.
-func (c *conn) logOnAnonymous() (setupAnswer, error) {
-	_, s, err := c.converse(new(nobody))
-	if err == nil && s.flags&sessionGuest != 0 {
-		err = c.fail(SessionSetup, ErrGuest)
-	}
-	return s, err
-}
-
 // encrypt turns encryption on, where a server demands it.
 func (c *conn) encrypt(command Command) error {
 	if c.agreed == nil {
@@ -98,7 +88,7 @@ func (c *conn) converse(client logon) (answer, setupAnswer, error) {
 		return answer{}, setupAnswer{}, err
 	}
 	if a.status != ntstatus.MoreProcessingRequired {
-		return answer{}, setupAnswer{}, c.fail(SessionSetup, errors.New("the server said yes before it saw a proof"))
+		return answer{}, setupAnswer{}, c.fail(SessionSetup, fmt.Errorf("%w: it said yes before it saw a proof", ErrLegs))
 	}
 	reply, err := spnego.ParseResp(s.token)
 	if err != nil {
@@ -123,7 +113,7 @@ func (c *conn) converse(client logon) (answer, setupAnswer, error) {
 	}
 	a, s, err = c.setup(second)
 	if err == nil && a.status != ntstatus.Success {
-		err = c.fail(SessionSetup, fmt.Errorf("the server asks for more after the last NTLM message: %v", a.status))
+		err = c.fail(SessionSetup, fmt.Errorf("%w: it asks for more after the last message: %v", ErrLegs, a.status))
 	}
 	return a, s, err
 }
@@ -141,30 +131,4 @@ func mechListMIC(client logon, list spnego.MechTypeList) ([]byte, error) {
 	}
 	mic := out.Sign(list.DER())
 	return mic[:], nil
-}
-
-// nobody is the client of an anonymous log-on, [MS-NLMP] 3.1.5.1.2: no name, no
-// NT response, a byte of zero for the LM response.
-type nobody struct{ asked ntlm.Flags }
-
-func (*nobody) SessionKey() ntlm.Key     { return ntlm.Key{} }
-func (*nobody) SessionFlags() ntlm.Flags { return 0 }
-
-func (n *nobody) Negotiate() []byte {
-	n.asked = ntlm.NegotiateUnicode | ntlm.RequestTarget | ntlm.NegotiateNTLM | ntlm.NegotiateAlwaysSign |
-		ntlm.NegotiateExtendedSessionSecurity | ntlm.Negotiate128 | ntlm.Negotiate56
-	msg, err := (&ntlm.Negotiate{Flags: n.asked}).Marshal()
-	if err != nil {
-		panic("smb2: a NEGOTIATE_MESSAGE without names does not marshal: " + err.Error())
-	}
-	return msg
-}
-
-func (n *nobody) Authenticate(challenge []byte) ([]byte, error) {
-	ch, err := ntlm.ParseChallenge(challenge)
-	if err != nil {
-		return nil, err
-	}
-	flags := ch.Flags&n.asked | ntlm.NegotiateAnonymous
-	return (&ntlm.Authenticate{LMResponse: []byte{0}, Flags: flags}).Marshal()
 }
