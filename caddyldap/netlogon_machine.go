@@ -138,7 +138,7 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 	case known != nil:
 		return known, nil
 	}
-	connect := m.connector(d, sv.url.Host, domain)
+	connect := m.connector(d, sv.url.Host, domain, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext)
 	c := &controller{addr: net.JoinHostPort(sv.url.Host, mapperPort), greet: greeting(connect)}
 	client, err := m.judges(netlogon.Config{
 		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: connect, Now: d.now,
