@@ -148,7 +148,7 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 	case known != nil:
 		return known, nil
 	}
-	connect := m.connector(d, sv.url.Host, domain)
+	connect := m.connector(d, sv.url.Host, domain, (&net.Dialer{Timeout: d.dialTimeout()}).DialContext)
 	c := &controller{addr: sv.mapper(), greet: greeting(connect), tests: make(chan struct{}, 1)}
 	client, err := m.judges(netlogon.Config{
 		Server: d.nameOfController(ctx, sv), Domain: domain, Account: m.account, Secret: m.secret, Connect: connect, Now: d.now,

@@ -17,11 +17,13 @@ import (
 // dial's timeout each time.
 const pipeTime = time.Minute
 
+// dialer connects, as a net.Dialer's DialContext does.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // connector is how the machine comes to a controller's Netlogon: by the endpoint
 // mapper, and over \PIPE\netlogon where that cannot be reached, [MS-NRPC] 2.1. The
 // secure channel is the same over both, and all that counts is proven in it.
-func (m *machine) connector(d *Directory, host, domain string) connector {
-	dial := (&net.Dialer{Timeout: d.dialTimeout()}).DialContext
+func (m *machine) connector(d *Directory, host, domain string, dial dialer) connector {
 	tcp := netlogon.TCP(host, dial)
 	var closed atomic.Int64 // the mapper, until then; unix nanoseconds
 	return func(ctx context.Context) (dcerpc.Stream, error) {
@@ -46,7 +48,7 @@ func (m *machine) connector(d *Directory, host, domain string) connector {
 }
 
 // pipe opens \PIPE\netlogon as the machine account, in a session that is signed.
-func (m *machine) pipe(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), host, domain string) (dcerpc.Stream, error) {
+func (m *machine) pipe(ctx context.Context, dial dialer, host, domain string) (dcerpc.Stream, error) {
 	secret, err := m.secret()
 	if err != nil {
 		return nil, errors.Join(netlogon.ErrSecret, err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -21,7 +20,8 @@ import (
 type domainNames struct{ netBIOS, dns string }
 
 func (n domainNames) has(domain string) bool {
-	return domain != "" && (strings.EqualFold(domain, n.netBIOS) || strings.EqualFold(domain, n.dns))
+	folded := identity.Fold(domain)
+	return domain != "" && (folded == identity.Fold(n.netBIOS) || folded == identity.Fold(n.dns))
 }
 
 // ownNames asks what the domain is called, of a directory that has a service

@@ -60,7 +60,7 @@ func (s *SMB) Attach(d *Directory) error {
 	if d.ServiceAccount == nil {
 		return errors.New("smb: SMB says yes or no, and neither who somebody is nor in which groups: write a service_account line, with which accounts are looked up")
 	}
-	s.directory, s.known = d, make(map[string]*controller)
+	s.directory = d
 	if s.dial == nil {
 		dialer := &net.Dialer{Timeout: d.dialTimeout()}
 		s.dial = func(ctx context.Context, address string) (net.Conn, error) {
@@ -100,20 +100,20 @@ func (s *SMB) controllers(ctx context.Context) ([]*controller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []*controller
-	listed := make(map[string]bool)
+	known := make(map[string]*controller) // those that DNS names no longer go
 	for _, sv := range d.servers.all() {
 		addr := net.JoinHostPort(sv.url.Host, portSMB)
-		if listed[addr] {
+		if known[addr] != nil {
 			continue
 		}
-		listed[addr] = true
 		c := s.known[addr]
 		if c == nil {
 			c = &controller{addr: addr, greet: func(ctx context.Context) error { return s.greet(ctx, addr) }}
-			s.known[addr] = c
 		}
+		known[addr] = c
 		list = append(list, c)
 	}
+	s.known = known
 	return list, nil
 }
 

@@ -252,6 +252,20 @@ func TestSMBSiteReplay(t *testing.T) {
 	}
 }
 
+// TestSMBSiteProtection: Chromium's log-in, bound to the connection and signed with a
+// message integrity code, passes the controller as it is, and is held to the
+// connection here; curl's is not.
+func TestSMBSiteProtection(t *testing.T) {
+	s := start(t, siteConfig{LDAP: smbWords(), Body: strings.Replace(whoami, "insecure_basic", "extended_protection require", 1)})
+	status, text := visit(t, browser(t, `EXAMPLE\alice`, "Secr3t-alice", 2), s.HTTPS+"/")
+	if want := who(t, "alice", "ntlm", "smb"); status != 200 || text != want && text != who(t, "alice", "negotiate", "smb") {
+		t.Errorf("Chromium: got %d %s, want %s; reason %s %s", status, text, want, s.reason(t), s.refusal(t).text("error"))
+	}
+	if got := curl(t, "--http1.1", "--ntlm", "-u", `EXAMPLE\alice:Secr3t-alice`, s.HTTPS+"/"); got.Status != 401 || s.reason(t) != "epa" {
+		t.Errorf("curl: got %d, reason %s, want 401 and epa", got.Status, s.reason(t))
+	}
+}
+
 // TestSMBSiteHalfOpen: threats B-03, B-04. A half-open handshake holds a connection to
 // the controller until its time is up, and no more than max_pending of them; when
 // somebody is in, none is left.
