@@ -51,8 +51,9 @@ func (v *visit) drainRefused() error {
 // drain reads what is left of a body, up to a cap, and reports whether it saw
 // the end.
 func drain(r *http.Request, limit int64) error {
-	// Caddy wraps http.NoBody, and a read of that sets two deadlines.
-	if r.Body == nil || r.ContentLength == 0 {
+	// Caddy wraps http.NoBody, and a read of that sets two deadlines. By HTTP/2 a body of no
+	// bytes has an end all the same, and a client that has not sent it is reset.
+	if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor == 1 && r.ContentLength == 0 {
 		return nil
 	}
 	if r.ContentLength > limit {
