@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/netlogon"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntstatus"
 )
 
 // testPause is for how long a test of a controller stands for all who would test
@@ -140,7 +141,19 @@ func (n *Netlogon) logOnItself(ctx context.Context, c *controller, secret string
 		m.back(c, d)
 	}
 	if _, refused := errors.AsType[*netlogon.StatusError](err); refused && !cannotServe(failure) && failure.Kind.AboutAccount() {
-		return 0, nil
+		return 0, n.wrongSecret(failure)
 	}
 	return 0, failure
+}
+
+// wrongSecret is what a controller's no to the machine account itself means: nil where
+// that may not log in, and a fault where its secret is not its password. The channel
+// then is one that was opened by another secret, before a reload or before a file
+// changed, and the next cannot be opened.
+func (n *Netlogon) wrongSecret(e *identity.Error) *identity.Error {
+	if e.Kind != identity.KindBadCredentials {
+		return nil
+	}
+	kind, hint := readMachineStatus(ntstatus.AccessDenied, n.Account)
+	return &identity.Error{Kind: kind, Server: e.Server, Err: fmt.Errorf("log-ins go on over the channel that is open, and no longer: %w", e.Err), Hint: hint}
 }

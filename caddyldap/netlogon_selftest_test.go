@@ -44,6 +44,7 @@ func TestNetlogonSelfTest(t *testing.T) {
 		"no AES":             {channelless(netlogon.ErrNoAES), "error info", "older than AES"},
 		"NTLM is blocked":    {verdict(ntstatus.NTLMBlocked), "error info", "allow NTLM"},
 		"it may not log in":  {verdict(ntstatus.AccountRestriction), "info info", ""},
+		"another password":   {verdict(ntstatus.WrongPassword), "error info", "machine account's password is wrong"}, // the channel is of an older one
 		"guests are let in":  {netlogon.ErrGuest, "error info", "guest account"},
 		"it has been closed": {netlogon.ErrClosed, "", ""},
 	} {

@@ -55,7 +55,9 @@ func (r *roster) begin() { r.life, r.end = context.WithCancel(context.Background
 
 // finish ends all probes. It may be called more than once.
 func (r *roster) finish() {
+	r.mu.Lock() // or a probe could begin behind Wait
 	r.end()
+	r.mu.Unlock()
 	r.probes.Wait()
 }
 

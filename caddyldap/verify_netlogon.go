@@ -104,6 +104,9 @@ func (n *Netlogon) StartNTLM(_ context.Context, negotiate []byte, channel *ident
 // TakesSigning implements identity.SigningVerifier.
 func (*Netlogon) TakesSigning() bool { return true }
 
+// KnowsKey implements identity.KeyedVerifier: the controller tells it.
+func (*Netlogon) KnowsKey() bool { return true }
+
 // VerifyPassword implements identity.PasswordVerifier: we are both sides of the
 // exchange, and the controller sees no password.
 func (n *Netlogon) VerifyPassword(ctx context.Context, name identity.Name, password identity.Secret) (*identity.Principal, error) {
@@ -169,5 +172,6 @@ var (
 	_ Verifier                  = (*Netlogon)(nil)
 	_ caddy.CleanerUpper        = (*Netlogon)(nil)
 	_ identity.SigningVerifier  = (*Netlogon)(nil)
+	_ identity.KeyedVerifier    = (*Netlogon)(nil)
 	_ identity.PasswordVerifier = (*Netlogon)(nil)
 )

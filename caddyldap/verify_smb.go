@@ -3,7 +3,9 @@ package caddyldap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -87,6 +89,10 @@ func (*SMB) TakesSigning() bool { return true }
 // may count as a wrong one.
 const maxSent = 2
 
+// fairDial is how much time a controller has had at least to take a connection where it
+// is put aside for taking none.
+const fairDial = time.Second
+
 // portSMB is that of the direct TCP transport, [MS-SMB2] 2.1.
 const portSMB = "445"
 
@@ -127,12 +133,18 @@ func (s *SMB) greet(ctx context.Context, addr string) error {
 	return smb2.Greet(ctx, conn)
 }
 
+// connect tells a controller that takes no connection from a log-in that had no time
+// left for one.
 func (s *SMB) connect(ctx context.Context, addr string) (net.Conn, error) {
+	began := time.Now()
 	conn, err := s.dial(ctx, addr)
-	if err != nil {
-		return nil, &unreachableError{err}
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil && time.Since(began) < fairDial:
+		return nil, fmt.Errorf("no time was left to connect: %w", context.Cause(ctx))
 	}
-	return conn, nil
+	return nil, &unreachableError{err}
 }
 
 // StartNTLM implements identity.NTLMVerifier: it connects to a controller, which

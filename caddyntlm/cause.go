@@ -55,7 +55,7 @@ func hostOf(header string) string {
 // causeOf finds the first cause that fits: what keeps everybody from Kerberos, then
 // what keeps clients of this name from it, then what the client has done.
 func causeOf(c circumstances) cause {
-	spn := "HTTP/" + c.host
+	spn := spnOf(c.host)
 	_, notAddress := netip.ParseAddr(c.host)
 	switch {
 	case !c.keytab:
@@ -76,6 +76,18 @@ func causeOf(c circumstances) cause {
 	}
 	return cause{"no_ticket", "the client found no ticket for " + spn + ": no such SPN, or on two accounts; the site not in the intranet zone or the browser's allow-list; an alias that leads to another name; no controller in reach; or a machine or user outside the domain",
 		"On that machine klist get " + spn + " says which; setspn -Q " + spn + " shows whose the name is."}
+}
+
+// spnOf is the name of the service at a host, as it may stand in a command. The host is
+// the client's to write, and Host may hold what a shell runs, such as $(…): an
+// administrator copies commands from hints.
+func spnOf(host string) string {
+	if host == "" || strings.ContainsFunc(host, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune(".-_", r))
+	}) {
+		return "HTTP/NAME"
+	}
+	return "HTTP/" + host
 }
 
 // maxHost is how long a name in DNS may be, RFC 1035 2.3.4.

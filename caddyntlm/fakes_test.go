@@ -37,6 +37,7 @@ type fakeDirectory struct {
 	details                        *identity.Details // everybody's, as rules have them asked for
 	noNTLM, noPasswords            bool
 	signs                          bool // takes clients that ask for signing
+	keyless                        bool // and cannot sign, as SMB
 	asked, refreshed, resolved     atomic.Int64
 	accepts                        func(identity.Name) bool
 	challenges                     uint64
@@ -98,6 +99,7 @@ func (d *fakeDirectory) NTLMVerifier() identity.NTLMVerifier {
 }
 
 func (d *fakeDirectory) TakesSigning() bool { return d.signs }
+func (d *fakeDirectory) KnowsKey() bool     { return d.signs && !d.keyless }
 
 func (d *fakeDirectory) TicketVerifier() identity.TicketVerifier {
 	if d.tickets == nil {
@@ -201,7 +203,7 @@ type fakeExchange struct {
 }
 
 // Signs implements identity.SigningExchange.
-func (x *fakeExchange) Signs() bool { return x.dir.signs }
+func (x *fakeExchange) Signs() bool { return x.dir.KnowsKey() }
 
 func (x *fakeExchange) Challenge() []byte { return x.challenge }
 

@@ -61,3 +61,17 @@ func TestNegotiateSigned(t *testing.T) {
 		})
 	}
 }
+
+// TestNegotiateKeyless: a verifier that takes clients which sign, and has no key itself,
+// as smb, asks nobody for a signature that it could neither check nor give back.
+func TestNegotiateKeyless(t *testing.T) {
+	d := newNegotiateDoor(t, func(d *door) { d.dir.signs, d.dir.keyless = true, true })
+	client := d.dial(t)
+	client.get(negotiate(opening(t, nil, spnego.MSKerberos, spnego.NTLMSSP))).resp(t, 401, spnego.AcceptIncomplete)
+	challenge := client.ask(going(t, message1()))
+	got := client.get(negotiate(going(t, message3(challenge, "alice", "secret-a"))))
+	got.wantUser(t, "alice")
+	if end := got.resp(t, 200, spnego.AcceptCompleted); end.MechListMIC != nil {
+		t.Errorf("got the signature %q, want none", end.MechListMIC)
+	}
+}

@@ -191,6 +191,15 @@ func TestCauseOf(t *testing.T) {
 	if got := hostOf("WWW.example.com:8443"); got != "www.example.com" {
 		t.Errorf("got %q", got)
 	}
+	for _, host := range []string{"$(reboot).example.com", "a;b", "a&b", ""} { // http.Server takes them
+		for _, keytab := range []bool{true, false} {
+			seen := whole
+			seen.keytab, seen.names, seen.host = keytab, nil, hostOf(host)
+			if got := causeOf(seen); !strings.Contains(got.cure, "HTTP/NAME") {
+				t.Errorf("%s: got %q, want no command with it", host, got.cure)
+			}
+		}
+	}
 }
 
 func TestSeldom(t *testing.T) {

@@ -3,6 +3,7 @@ package caddyntlm
 import (
 	"slices"
 
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
 
@@ -47,7 +48,7 @@ func (h *Handler) settleNegotiate() {
 		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.Kerberos})
 	}
 	if negotiates && h.ntlm != nil && (len(h.Schemes) > 0 || h.tickets == nil || takesSigning(h.ntlm)) {
-		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.NTLMSSP, Keyless: !takesSigning(h.ntlm)})
+		h.mechanisms = append(h.mechanisms, spnego.Mechanism{OID: spnego.NTLMSSP, Keyless: !knowsKey(h.ntlm)})
 	}
 	if h.ntlm != nil && !slices.Contains(h.offered, schemeNTLM) && !slices.ContainsFunc(h.mechanisms, isNTLM) {
 		h.ntlm = nil
@@ -56,6 +57,13 @@ func (h *Handler) settleNegotiate() {
 	if h.seats == nil {
 		h.seats = h.tickets
 	}
+}
+
+// knowsKey reports whether a directory's NTLM comes with the session key, by which a
+// client can be asked to sign its list of mechanisms.
+func knowsKey(d directory) bool {
+	v, ok := d.NTLMVerifier().(identity.KeyedVerifier)
+	return ok && v.KnowsKey()
 }
 
 func isNTLM(m spnego.Mechanism) bool { return m.OID == spnego.NTLMSSP }

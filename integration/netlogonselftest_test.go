@@ -72,6 +72,26 @@ func TestNetlogonSiteSelfTest(t *testing.T) {
 	}
 }
 
+// TestNetlogonSiteSelfTestReload: a secret that is wrong since a reload is found, though
+// the channels are open that the right one has opened, and log-ins go on over them.
+func TestNetlogonSiteSelfTestReload(t *testing.T) {
+	s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: netlogonWords(), Body: whoami})
+	s.awaitLine(t, "netlogon: secure channel works")
+	s = start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: "verify netlogon WEB01$ wrong", Body: whoami})
+	s.awaitLine(t, "self-test: netlogon will not work")
+	for _, e := range s.lines(t, "ldap") {
+		if e.text("msg") == "netlogon: secure channel works" {
+			t.Errorf("got %v, want no such line", e)
+		}
+		if strings.HasPrefix(e.text("msg"), "self-test: netlogon") && (e.text("reason") != "secure_channel" || !strings.Contains(e.text("hint"), "password is wrong")) {
+			t.Errorf("got %v, want secure_channel and the cure", e)
+		}
+	}
+	if got := curl(t, "--ntlm", "-u", "alice:Secr3t-alice", s.HTTP+"/"); got.Status != 200 {
+		t.Errorf("over the open channel: got %d, reason %s, want 200", got.Status, s.reason(t))
+	}
+}
+
 // TestNetlogonSiteSuffix: a UPN with another suffix than the domain's. Samba knows
 // none by Netlogon; where the password is typed the service account finds out whose
 // it is, and NTLM's answer is made with the name as it was typed.

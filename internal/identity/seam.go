@@ -26,6 +26,13 @@ type SigningVerifier interface {
 	TakesSigning() bool
 }
 
+// KeyedVerifier is an NTLMVerifier whose exchanges are SigningExchanges: it comes to
+// know the session key.
+type KeyedVerifier interface {
+	NTLMVerifier
+	KnowsKey() bool
+}
+
 // NTLMExchange is one handshake of one client. Finish or Close ends it, and
 // whoever started it must call one of them; a second Finish is an error.
 type NTLMExchange interface {
