@@ -29,9 +29,35 @@ func inner(in string) map[string]string {
 
 // belongs says of an unknown word which block it goes into, or nothing.
 func belongs(text, in string) string {
-	block, ok := inner(in)[text]
-	if !ok || slices.Contains(unbuilt(in), text) {
+	if slices.Contains(unbuilt(in), text) {
 		return ""
 	}
+	block, ok := inner(in)[text]
+	switch {
+	case !ok:
+		return elsewhere(text, in)
+	case text == "keytab" && in != "windows_auth":
+		return ": it belongs behind verify, as verify keytab <file>, or into the block " + block + ", on a line of its own"
+	}
 	return ": it belongs into the block " + block + ", on a line of its own"
+}
+
+// elsewhere says of a word in a directory that is a verifier, or a site's, how and
+// where it is written, or nothing.
+func elsewhere(text, in string) string {
+	if in == "windows_auth" {
+		if _, ok := verifierWords()[text]; ok {
+			return ": it is a verifier, and stands in the directory, behind verify"
+		}
+	}
+	if in != "ldap" && in != "directory" {
+		return ""
+	}
+	if verifier, ok := verifierWords()[text]; ok {
+		return ": it stands behind verify: write " + verifier.usage
+	}
+	if _, ok := handlerWords()[text]; ok {
+		return ": it belongs into the site's block windows_auth"
+	}
+	return ""
 }

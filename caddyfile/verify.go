@@ -42,7 +42,10 @@ func readVerify(d *directory, l line) error {
 		d.verifiers = make(map[string]caddyfile.Token)
 	}
 	d.verifiers[name] = way.word
-	return verifierWords().readOne(d, "verify", way)
+	if err := verifierWords().readOne(d, "verify", way); err != nil {
+		return err
+	}
+	return checkAlone(way.word, &caddyldap.Directory{VerifyRaw: d.VerifyRaw})
 }
 
 // verifyPlain adds a verifier that needs nothing but its name.
@@ -120,7 +123,11 @@ func verifyNetlogon(d *directory, l line) error {
 }
 
 func verifySMB(d *directory, l line) error {
-	s := &caddyldap.SMB{InsecureUnverifiedAnswer: len(l.args) == 1 && l.args[0].Text == "insecure_unverified_answer"}
+	const accepted = "insecure_unverified_answer"
+	if len(l.args) == 1 && l.args[0].Text != accepted {
+		return unknown(l.args[0], "word", "verify smb", []string{accepted})
+	}
+	s := &caddyldap.SMB{InsecureUnverifiedAnswer: len(l.args) == 1}
 	if err := s.CheckStatic(); err != nil {
 		return errorAt(l.word, "%w", err)
 	}

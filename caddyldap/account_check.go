@@ -29,6 +29,9 @@ func (d *Directory) checkServiceAccount() error {
 }
 
 func (a *ServiceAccount) checkPassword() error {
+	if strings.HasPrefix(a.Name, "{file.") || strings.HasPrefix(a.Name, "{env.") {
+		return errors.New(`service_account: the account stands first, by its name, and then its secret, which alone may be a placeholder: write service_account EXAMPLE\svc-web {file./run/secrets/svc-web}`)
+	}
 	isDN := checkDN(a.Name) == nil
 	if !isDN && identity.ParseName(a.Name).Check() != nil {
 		return errors.New(`service_account: no usable name; write service_account EXAMPLE\svc-web {file./run/secrets/svc-web}`)

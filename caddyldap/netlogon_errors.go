@@ -41,7 +41,7 @@ func readMachineStatus(s ntstatus.Status, account string) (identity.Kind, string
 	case ntstatus.AccessDenied:
 		return identity.KindSecureChannel, "the machine account's password is wrong, or the account is disabled: set it anew (samba-tool user setpassword '" + account + "', Set-ADAccountPassword) and write the same into the secret of verify netlogon; nothing else may change it"
 	case ntstatus.NoTrustSAMAccount:
-		return identity.KindSecureChannel, "the domain has no machine account " + account + ": create it (samba-tool computer create, New-ADComputer), or correct the name behind verify netlogon; a domain word that is not the domain's NetBIOS name does this too"
+		return identity.KindSecureChannel, "the domain has no machine account " + account + ", or has disabled it: create it (samba-tool computer create, New-ADComputer), enable it (samba-tool user enable '" + account + "', Enable-ADAccount), or correct the name behind verify netlogon; a domain word that is not the domain's NetBIOS name does this too"
 	case ntstatus.TimeDifferenceAtDC:
 		return identity.KindClock, "the clocks of this machine and of the controller differ too much: set this one by NTP"
 	case ntstatus.DowngradeDetected:

@@ -40,7 +40,7 @@ func TestNetlogonSelfTest(t *testing.T) {
 	}{
 		"both serve":         {nil, "info info", ""},
 		"no channel":         {channelless(verdict(ntstatus.AccessDenied)), "error info", "machine account's password is wrong"},
-		"no such account":    {channelless(verdict(ntstatus.NoTrustSAMAccount)), "error info", "no machine account WEB01$"},
+		"no such account":    {channelless(verdict(ntstatus.NoTrustSAMAccount)), "error info", "no machine account WEB01$, or has disabled it"},
 		"no AES":             {channelless(netlogon.ErrNoAES), "error info", "older than AES"},
 		"NTLM is blocked":    {verdict(ntstatus.NTLMBlocked), "error info", "allow NTLM"},
 		"it may not log in":  {verdict(ntstatus.AccountRestriction), "info info", ""},

@@ -49,7 +49,7 @@ const (
 // CheckStatic says what is wrong with the words.
 func (s *SMB) CheckStatic() error {
 	if !s.InsecureUnverifiedAnswer {
-		return errors.New("smb: " + hintUnverified + "; who takes that writes verify smb " + wordUnverified)
+		return errors.New("smb: " + hintUnverified + "; who accepts that risk writes verify smb " + wordUnverified)
 	}
 	return nil
 }

@@ -46,8 +46,23 @@ func (d *Directory) giveaways(say func(word, hint string)) {
 	if _, unverified := d.NTLMVerifier().(*SMB); unverified {
 		say(wordUnverified, hintUnverified)
 	}
-	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" && !strings.Contains(d.ServiceAccount.Secret, "{") {
-		say("service_account", "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
+	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" {
+		sayWrittenOut("service_account", d.ServiceAccount.Secret, say)
+	}
+	if n, channel := d.NTLMVerifier().(*Netlogon); channel {
+		sayWrittenOut("verify netlogon", n.Secret, say)
+	}
+}
+
+// sayWrittenOut says of a secret that it is written out. One that begins with a slash
+// is mostly a file's path without the braces, and then taken for the password itself.
+func sayWrittenOut(word, secret string, say func(word, hint string)) {
+	switch {
+	case strings.Contains(secret, "{"):
+	case strings.HasPrefix(secret, "/"):
+		say(word, "its password is written out, and begins with a slash: for a password that stands in a file write {file./run/secrets/NAME}, the path behind file. and the braces around both")
+	default:
+		say(word, "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
 	}
 }
 

@@ -144,7 +144,7 @@ func (n *notices) floods(v *visit, kind identity.Kind) (skipped int64, due, coun
 const (
 	hintProxy   = "A proxy stands before this server. NTLM authenticates a connection, which a proxy shares among its clients; offer Basic over TLS, let clients connect directly, or name a proxy that keeps one connection a client in one_to_one."
 	hintClosing = "A client or a proxy closes each connection after its answer; NTLM needs it kept open. Look for keep-alive there, or offer Basic over TLS."
-	hintHTTP2   = "A client began NTLM on HTTP/2. curl and browsers come back with HTTP/1.1 by themselves, and then all is well; for one that does not (.NET) write protocols h1 into the block servers of the global options."
+	hintHTTP2   = "A client began NTLM on HTTP/2. Browsers and curl --ntlm come back with HTTP/1.1 by themselves, and then all is well; for one that does not (.NET, curl --negotiate without a ticket) let it speak HTTP/1.1 (curl --http1.1), or write protocols h1 into the block servers of the global options."
 )
 
 // noticeProxy warns that connections are shared, once a minute.

@@ -133,6 +133,15 @@ func has(challenges []string, scheme string) bool {
 	return false
 }
 
+// refusedHint is what a 401 can mean after credentials of a scheme.
+func refusedHint(scheme string) string {
+	const hint = "wrong name or password, or the account may not log in"
+	if scheme == "NTLM" {
+		return hint + ", or TLS ends at a proxy whose certificate the site does not know (accept_binding), or a name that it does not know (accept_target): the site's log names the reason"
+	}
+	return hint + ": the site's log names the reason"
+}
+
 // verdict says what the last answer means: nil for a page.
 func verdict(a *answer, scheme string) error {
 	advise := func(what, hint string) error {
@@ -142,7 +151,7 @@ func verdict(a *answer, scheme string) error {
 	case a.code < 400:
 		return nil
 	case a.code == http.StatusUnauthorized:
-		return advise(scheme+" was refused", "wrong name or password, or the account may not log in: the site's log names the reason")
+		return advise(scheme+" was refused", refusedHint(scheme))
 	case a.code == http.StatusForbidden:
 		return advise("authenticated, and no rule lets this user in", "the site's log names the rule and the user's groups")
 	case a.code == http.StatusServiceUnavailable:

@@ -179,7 +179,7 @@ func hintOf(err error) string {
 	}
 	switch identity.KindOf(err) {
 	case identity.KindBadCredentials:
-		return "no controller tells whether the name or the password is wrong; the log-in name (sAMAccountName or UPN) is not the display name"
+		return "no controller tells by LDAP or SMB whether the name or the password is wrong; the log-in name (sAMAccountName or UPN) is not the display name"
 	case identity.KindNotFound:
 		return "the account is under none of the base DNs: look at base_dn"
 	}

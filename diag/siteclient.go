@@ -152,6 +152,7 @@ func (c *siteClient) ntlm(ctx context.Context, offer *answer, name identity.Name
 	if first.closes {
 		return nil, &advice{errors.New("the connection closes after the challenge, and NTLM needs it open"), "a proxy or the server turns keep-alive off"}
 	}
+	c.bind(client, first)
 	authenticate, err := client.Authenticate(challenge)
 	if err != nil {
 		return nil, &advice{fmt.Errorf("the challenge cannot be answered: %w", err), "is it a proxy that sent it?"}

@@ -144,7 +144,7 @@ func TestCheckUserInManyGroups(t *testing.T) {
 func TestCheckSite(t *testing.T) {
 	dead := fmt.Sprintf("http://127.0.0.1:%d", freePort(t)) // a site whose controller is
 	s := start(t, siteConfig{
-		Body:  "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\trequire group \"Web Users\"\n\t}\n\trespond \"hello {http.auth.user.sam}\"\n",
+		Body:  "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\textended_protection require\n\t\taccept_target 127.0.0.1 localhost\n\t\trequire group \"Web Users\"\n\t}\n\trespond \"hello {http.auth.user.sam}\"\n",
 		Extra: dead + " {\n\tbind 127.0.0.1\n\twindows_auth ldaps://127.0.0.1:1 {\n\t\tinsecure_basic\n\t}\n\trespond ok\n}\n",
 	})
 	alice, bob := lab.Account("alice").Password, lab.Account("bob").Password
@@ -155,7 +155,7 @@ func TestCheckSite(t *testing.T) {
 	}{
 		"offer":    {[]string{s.HTTP + "/"}, 0, []string{"leg 1, no credential: 401 Unauthorized, offers NTLM, Basic"}},
 		"ntlm":     {[]string{"-u", "alice", "-d", "EXAMPLE", "-p", alice, "-v", s.HTTP + "/"}, 0, []string{"leg 2, NTLM Type 1: 401 Unauthorized, the challenge of EXAMPLE", "leg 3, NTLM Type 3: 200 OK", "hello alice"}},
-		"by name":  {[]string{"-u", `EXAMPLE\alice`, "-p", alice, "-k", s.HTTPS + "/"}, 0, []string{"leg 3, NTLM Type 3: 200 OK"}},
+		"by name":  {[]string{"-u", `EXAMPLE\alice`, "-p", alice, "-k", s.HTTPS + "/"}, 0, []string{"answered with the channel binding of the site's certificate", "leg 3, NTLM Type 3: 200 OK"}},
 		"basic":    {[]string{"-u", "alice", "-p", alice, s.HTTP + "/"}, 0, []string{"leg 2, Basic: 200 OK"}},
 		"wrong":    {[]string{"-u", "alice", "-d", "EXAMPLE", "-p", "wrong", s.HTTP + "/"}, 1, []string{"leg 3, NTLM Type 3: 401", "error: 401 Unauthorized: NTLM was refused", "hint: "}},
 		"denied":   {[]string{"-u", "carol", "-p", lab.Account("carol").Password, s.HTTP + "/"}, 1, []string{"403 Forbidden", "no rule lets this user in"}},

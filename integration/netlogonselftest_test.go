@@ -156,7 +156,7 @@ func TestCheckConfigNetlogon(t *testing.T) {
 		"another domain":     {args: both(withService() + "\ndomain OTHER"), code: 1, want: "FAULT    netlogon|FAULT    domain   the domain's NetBIOS name is EXAMPLE, and not OTHER"},
 		"RPC is closed": {args: strings.Replace(both(withService()), domain.LDAPS(1), "ldaps://127.0.0.1:1", 1), code: 1,
 			want: "FAULT    netlogon 127.0.0.1:135|the endpoint mapper|hint: are port 135 and the ports above 49152|note     ntlm     verify netlogon, works at " + domain.Addr(2)},
-		"more rights": {args: both("verify netlogon RIGHTS01$ Secr3t-rights-1" + service), code: 0, want: "note     machine  RIGHTS01$ is trusted for delegation|ok       netlogon "},
+		"more rights": {args: ldapBlock("verify netlogon RIGHTS01$ Secr3t-rights-1" + service), code: 0, want: "note     machine  RIGHTS01$ is trusted for delegation|ok       netlogon "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out := doctor(t, "", "check-config", configFile(t, c.args))

@@ -33,7 +33,7 @@ var known = map[Status]struct{ name, means, cure string }{
 	TimeDifferenceAtDC:           {"STATUS_TIME_DIFFERENCE_AT_DC", "the clocks differ too much", "set the clock of this machine by the domain's"},
 	PipeBroken:                   {"STATUS_PIPE_BROKEN", "", ""},
 	LogonTypeNotGranted:          {"STATUS_LOGON_TYPE_NOT_GRANTED", "", ""},
-	NoTrustSAMAccount:            {"STATUS_NO_TRUST_SAM_ACCOUNT", "the domain has no such machine account", "create the computer account, or correct its name"},
+	NoTrustSAMAccount:            {"STATUS_NO_TRUST_SAM_ACCOUNT", "the domain has no such machine account, or it is disabled", "create or enable the computer account, or correct its name"},
 	TrustedDomainFailure:         {"STATUS_TRUSTED_DOMAIN_FAILURE", "the trust to the user's domain failed", "look at the trusts of the domain"},
 	TrustedRelationshipFailure:   {"STATUS_TRUSTED_RELATIONSHIP_FAILURE", "the trust between this machine and the domain failed", "join the machine again"},
 	NetlogonNotStarted:           {"STATUS_NETLOGON_NOT_STARTED", "the controller's Netlogon service is not running", "start it"},
