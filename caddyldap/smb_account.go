@@ -69,6 +69,45 @@ func (n domainNames) isController(ch *ntlm.Challenge) error {
 	}
 }
 
+// judges holds a challenge against the domain, and where a log-in names none its sender
+// against the domain's controllers: an empty domain is whoever's that judges, and a
+// member of the domain has accounts of its own.
+func (s *SMB) judges(ctx context.Context, own domainNames, ch *ntlm.Challenge, domain string) error {
+	if err := own.isController(ch); err != nil || domain != "" {
+		return err
+	}
+	computer := identity.Fold(ch.TargetInfo.NbComputerName())
+	if _, known := s.judging.Load(computer); known {
+		return nil
+	}
+	is, err := s.directory.hasController(ctx, computer)
+	switch {
+	case err != nil:
+		return err
+	case is:
+		s.judging.Store(computer, true)
+		return nil
+	}
+	return &identity.Error{
+		Kind: identity.KindProtocol, Err: fmt.Errorf("what answers on port %s is %.64q, and no controller of %s to the directory: who names no domain is somebody of its own there", portSMB, computer, own.netBIOS),
+		Hint: "each server line has to name a controller of the domain, on whose port 445 that controller answers too; or log in as " + own.netBIOS + `\user`,
+	}
+}
+
+// uacPartialSecrets is a bit of userAccountControl, of a read-only controller's account,
+// [MS-ADTS] 2.2.16.
+const uacPartialSecrets = 0x4000000
+
+// hasController reports whether a computer is a controller by its account.
+func (d *Directory) hasController(ctx context.Context, computer string) (is bool, err error) {
+	err = d.service.do(ctx, func(c *conn, root rootDSE) error {
+		entries, err := c.search(ctx, root.base, ldap.ScopeWholeSubtree, "(sAMAccountName="+ldap.EscapeFilter(computer+"$")+")", 2, "userAccountControl")
+		is = len(entries) == 1 && number(entries[0], "userAccountControl")&(uacServerTrust|uacPartialSecrets) != 0
+		return err
+	})
+	return is, err
+}
+
 var (
 	errCharset = errors.New("the message is not of the character set that was agreed on")
 	errOEM     = errors.New("a name in an OEM character set that is not of ASCII alone")

@@ -137,7 +137,7 @@ func (x *smbExchange) prove(ctx context.Context, authenticate []byte, m *ntlm.Au
 	if err := d.ofDomain(own, claimed); err != nil {
 		return nil, err
 	}
-	if err := own.isController(x.challenge); err != nil {
+	if err := x.verifier.judges(ctx, own, x.challenge, m.Domain); err != nil {
 		return nil, explainSMB(x.controller.addr, err)
 	}
 	response, err := m.V2()

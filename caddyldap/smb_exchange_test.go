@@ -1,10 +1,7 @@
 package caddyldap
 
 import (
-	"context"
 	"encoding/binary"
-	"encoding/json"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -230,30 +227,5 @@ func TestSMBFailover(t *testing.T) {
 	script.mu.Unlock()
 	if _, err := logInNTLM(t, d, alice()); identity.KindOf(err) != identity.KindUnavailable {
 		t.Errorf("all down: got %v, want %v", err, identity.KindUnavailable)
-	}
-}
-
-// TestSMBTooLate: a log-in that has no time left puts no controller aside.
-func TestSMBTooLate(t *testing.T) {
-	script := new(smbScript)
-	config := demoDirectory(startDemo(t, nil))
-	config.VerifyRaw = []json.RawMessage{json.RawMessage(`{"verifier":"smb","insecure_unverified_answer":true}`)}
-	d, logs := open(t, config, "EXAMPLE")
-	d.verifiers[0].(*SMB).dial = func(ctx context.Context, address string) (net.Conn, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, &net.OpError{Op: "dial", Err: err}
-		}
-		return script.dial(ctx, address)
-	}
-	late, cancel := context.WithDeadline(t.Context(), time.Now())
-	defer cancel()
-	if _, err := d.NTLMVerifier().StartNTLM(late, alice().Negotiate(), nil); identity.KindOf(err) != identity.KindTimeout {
-		t.Errorf("got %v, want %v", err, identity.KindTimeout)
-	}
-	if n := logs.FilterMessageSnippet("put aside").Len(); n != 0 {
-		t.Errorf("got %d controllers put aside, want none", n)
-	}
-	if _, err := logInNTLM(t, d, alice()); err != nil {
-		t.Errorf("the next log-in: %v", err)
 	}
 }

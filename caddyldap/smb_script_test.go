@@ -1,6 +1,7 @@
 package caddyldap
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 )
@@ -21,6 +23,7 @@ import (
 // knows passwords as the demo's people have them, whatever domain is written. Real
 // controllers are asked in integration.
 type smbScript struct {
+	name  string                    // of the computer, DC1 where empty
 	dead  map[string]bool           // addresses that refuse connections; under mu
 	twist func(leg int, msg []byte) // changes an answer to SESSION_SETUP, may be nil
 
@@ -55,7 +58,7 @@ func (s *smbScript) count() (legs, open int) {
 }
 
 func (s *smbScript) serve(nc net.Conn) {
-	server := &ntlm.Server{NetBIOSDomain: "EXAMPLE", NetBIOSName: "DC1", DNSDomain: "example.test"}
+	server := &ntlm.Server{NetBIOSDomain: "EXAMPLE", NetBIOSName: cmp.Or(s.name, "DC1"), DNSDomain: "example.test"}
 	for leg := 0; ; {
 		prefix := make([]byte, 4)
 		if _, err := io.ReadFull(nc, prefix); err != nil {
@@ -153,7 +156,11 @@ func smbSetup(server *ntlm.Server, asked []byte, leg int) []byte {
 // overSMB is the demo's directory with a script for its controllers' SMB.
 func overSMB(t *testing.T, script *smbScript, servers ...Server) *Directory {
 	t.Helper()
-	config := demoDirectory(startDemo(t, nil))
+	config := demoDirectory(startDemo(t, func(c *demodir.Config) {
+		for name, control := range map[string]int64{"DC1$": 0x82000, "RODC1$": 0x5001000, "FILES$": 0x1000} {
+			c.Users = append(c.Users, demodir.User{Name: name, Password: "Secr3t-computer", Control: control})
+		}
+	}))
 	config.VerifyRaw = []json.RawMessage{json.RawMessage(`{"verifier":"smb","insecure_unverified_answer":true}`)}
 	config.Server = append(config.Server, servers...)
 	d, _ := open(t, config, "EXAMPLE")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -33,6 +34,8 @@ type SMB struct {
 	roster
 	known map[string]*controller // by host:port; under roster.mu
 	dial  func(ctx context.Context, address string) (net.Conn, error)
+
+	judging sync.Map // computers that are controllers, in capitals
 }
 
 // CaddyModule returns the Caddy module information.
@@ -230,7 +233,7 @@ func (s *SMB) logOn(ctx context.Context, c *controller, own domainNames, asked i
 			if err != nil {
 				return err
 			}
-			return own.isController(ch)
+			return s.judges(ctx, own, ch, asked.Domain)
 		},
 	})
 	if errors.Is(err, ntstatus.InvalidParameter) { // our own message is no bad token

@@ -59,6 +59,7 @@ type User struct {
 	OU          string   // "Staff" where empty
 	Groups      []string // names of groups; Domain Users goes without saying
 	Magic       Magic
+	Control     int64               // userAccountControl, as of a computer; 0 is what Magic says
 	Attributes  map[string][]string // more attributes, such as "employeeType"
 	Description string              // a line for the demo's table of people, and the attribute
 }

@@ -78,6 +78,10 @@ func (t *tree) userEntry(u User, container string, number, primary int) *entry {
 	e.putInt("primaryGroupID", int64(primary))
 	e.primary = t.bySID[t.rid(primary)]
 	u.Magic.mark(e)
+	if u.Control != 0 {
+		e.get("userAccountControl").values = nil
+		e.putInt("userAccountControl", u.Control)
+	}
 	for _, name := range slices.Sorted(maps.Keys(u.Attributes)) {
 		e.put(name, u.Attributes[name]...)
 	}
