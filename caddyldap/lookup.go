@@ -74,13 +74,43 @@ func (d *Directory) Doubted(ctx context.Context, err error) error {
 // lookFor looks something up for the doctor: on the connection of whoever has just
 // logged in, or with the service account where nobody has.
 func (d *Directory) lookFor(ctx context.Context, p *identity.Principal, act func(*conn, rootDSE) error) error {
-	if p == nil && d.service != nil {
-		return d.service.do(ctx, act)
-	}
+	var told bool // p is proven without a connection to look up on
 	if p != nil {
+		a, ok := p.Evidence().(attested)
+		told = ok && a.of() == d
+	}
+	switch {
+	case (p == nil || told) && d.service != nil:
+		return d.service.do(ctx, act)
+	case told:
+		return &identity.Error{
+			Kind: identity.KindServiceAccount, Err: errors.New("nobody can look up names: the log-in was proven without LDAP"),
+			Hint: "write a service_account line, with which accounts and groups are looked up",
+		}
+	case p != nil:
 		if w, ok := p.Evidence().(*witness); ok && w.directory == d {
 			return w.look(ctx, act)
 		}
 	}
 	return identity.Fail(identity.KindInternal, errors.New("neither a service account nor somebody whom this directory proved"))
+}
+
+// followed is whose groups are followed: those of whoever has a connection here, or
+// of somebody who has been looked up, as whoever is proven without one has to be.
+func (d *Directory) followed(ctx context.Context, p *identity.Principal, other *identity.Identity) (*witness, *identity.Identity, error) {
+	switch e := p.Evidence().(type) {
+	case *witness:
+		if e.directory == d {
+			return e, other, nil
+		}
+	case attested:
+		if e.of() == d && other != nil {
+			return nil, other, nil
+		}
+		if e.of() == d {
+			id, err := e.resolve(ctx)
+			return nil, id, err
+		}
+	}
+	return nil, nil, identity.Fail(identity.KindInternal, errors.New("a principal that another directory proved"))
 }

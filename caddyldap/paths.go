@@ -2,7 +2,6 @@ package caddyldap
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -74,16 +73,19 @@ func (p *Paths) Of(g identity.Group) Path {
 // of whoever has just logged in, or of somebody else whom Lookup has found. It
 // asks on the same connection and with the same rights, within bounds.
 func (d *Directory) Paths(ctx context.Context, p *identity.Principal, other *identity.Identity) (*Paths, error) {
-	w, ok := p.Evidence().(*witness)
-	if !ok || w.directory != d {
-		return nil, identity.Fail(identity.KindInternal, errors.New("a principal that another directory proved"))
+	w, other, err := d.followed(ctx, p, other)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxPathTime)
 	defer cancel()
 	paths := &Paths{steps: make(map[string]step)}
-	err := d.lookFor(ctx, p, func(c *conn, root rootDSE) error {
-		account, token := w.person, w.root.token
-		if other != nil {
+	err = d.lookFor(ctx, p, func(c *conn, root rootDSE) error {
+		var account person
+		var token []identity.SID
+		if other == nil {
+			account, token = w.person, w.root.token
+		} else {
 			e, err := c.entry(ctx, other.DN, d.reading.account...)
 			if err != nil || e == nil {
 				return err

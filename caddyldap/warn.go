@@ -1,12 +1,15 @@
 package caddyldap
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
 // warn writes, when the configuration is loaded, what it gives away.
@@ -28,6 +31,13 @@ func (d *Directory) warnOfTickets() {
 	if d.ServiceAccount == nil && (byTicket || byKDC) {
 		d.logger.Warn("tickets tell SIDs, and without a service_account nobody looks up what they are called",
 			zap.String("hint", "rules about names of groups let nobody in who comes by ticket, and none keeps everybody out: write service_account, or rules by sid"))
+	}
+	if _, byChannel := d.NTLMVerifier().(*Netlogon); d.ServiceAccount == nil && byChannel {
+		d.logger.Warn("verify netlogon tells SIDs, and without a service_account nobody looks up what they are called",
+			zap.String("hint", "rules about names of groups let nobody in, and none keeps everybody out: write service_account, or rules by sid"))
+		if err, untold := errors.AsType[*identity.Error](d.tellable()); untold {
+			d.logger.Warn("verify netlogon will let nobody in", zap.Error(err), zap.String("hint", err.Hint))
+		}
 	}
 	if byTicket && keytab.AllowRC4 {
 		d.logger.Warn("the configuration gives protection away", zap.String("word", "allow_rc4"),

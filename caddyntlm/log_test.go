@@ -108,6 +108,11 @@ func TestMemberships(t *testing.T) {
 	if got, want := memberships(identity.New(a, strings.ToLower)), "the user is in no group"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	a.Groups = []identity.Group{{SID: identity.SID{}}}
+	if got, want := memberships(identity.New(a, strings.ToLower)), "rules by sid; the user is in: "; !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q in it", got, want)
+	}
+	a.Groups = nil
 	for _, name := range []string{"Web Users", "Users", "", "Domain Users", "users"} {
 		a.Groups = append(a.Groups, identity.Group{Name: name})
 	}

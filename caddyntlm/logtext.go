@@ -60,7 +60,7 @@ func memberships(id *identity.Identity) string {
 		}
 	}
 	if len(names) == 0 {
-		return "the user is in no group"
+		return unnamed(id)
 	}
 	slices.SortFunc(names, func(a, b string) int { return strings.Compare(identity.Fold(a), identity.Fold(b)) })
 	names = slices.Compact(names)
@@ -68,4 +68,21 @@ func memberships(id *identity.Identity) string {
 		names = append(names[:maxMemberships], "…")
 	}
 	return "the user is in: " + strings.Join(names, ", ")
+}
+
+// unnamed tells of the groups of somebody where no group has a name: there is none,
+// or nobody looked up what they are called, and rules by name fit none.
+func unnamed(id *identity.Identity) string {
+	var sids []string
+	for _, g := range id.Groups() {
+		sids = append(sids, g.SID.String())
+	}
+	if len(sids) == 0 {
+		return "the user is in no group"
+	}
+	slices.Sort(sids)
+	if len(sids) > maxMemberships {
+		sids = append(sids[:maxMemberships], "…")
+	}
+	return "the names of the user's groups are not known, so no rule by a group's name lets anybody in: write a service_account line, which looks them up, or rules by sid; the user is in: " + strings.Join(sids, ", ")
 }

@@ -84,7 +84,11 @@ func (c *userCheck) run(ctx context.Context, in io.Reader, out, prompt io.Writer
 	}
 	say(out, "User %s was authenticated.\n", seen.id.Logon())
 	if err != nil {
-		return judged(&advice{fmt.Errorf("looking up %s: %w", c.member, err), hintOf(err)})
+		what := c.member
+		if seen.other != nil || what == "" {
+			what = "the groups"
+		}
+		return judged(&advice{fmt.Errorf("looking up %s: %w", what, err), hintOf(err)})
 	}
 	id := seen.id
 	if seen.other != nil {
@@ -112,7 +116,7 @@ type sighting struct {
 }
 
 // logIn proves the user and looks up both of those asked about. err beside a
-// sighting is about the other one.
+// sighting is about the other one, or the groups.
 func (c *userCheck) logIn(ctx context.Context, d *caddyldap.Directory, name identity.Name, secret identity.Secret, groups []policy.NamedGroup) (*sighting, error) {
 	p, err := prove(ctx, d, name, secret, c.ntlm)
 	if err != nil {
@@ -129,10 +133,8 @@ func (c *userCheck) logIn(ctx context.Context, d *caddyldap.Directory, name iden
 			seen.paths, seen.lost = nil, err
 		}
 	}
-	if len(groups) > 0 {
-		if seen.groups, err = d.Presence(ctx, p, groups); err != nil {
-			return nil, err
-		}
+	if len(groups) > 0 && failed == nil {
+		seen.groups, failed = d.Presence(ctx, p, groups)
 	}
 	if seen.id, err = d.Resolve(ctx, p); err != nil {
 		return nil, err

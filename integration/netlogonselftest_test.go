@@ -165,6 +165,27 @@ func TestCheckConfigNetlogon(t *testing.T) {
 	}
 }
 
+// TestCheckUserWithoutConnection: a verifier that leaves no connection to look up on
+// has groups looked up with the service account; where there is none, the log-in is
+// not called refused.
+func TestCheckUserWithoutConnection(t *testing.T) {
+	const service = "\nservice_account EXAMPLE\\svc-web "
+	secret := lab.Account("svc-web").Password
+	for name, c := range map[string]struct{ words, flags, want string }{
+		"netlogon":             {netlogonWords() + service + secret, "-v", "0 direct|There is no group Nope"},
+		"netlogon, of another": {netlogonWords() + service + secret, "-m carol", "0 carol was found|User belongs to"},
+		"smb":                  {"verify smb insecure_unverified_answer" + service + secret, "-v", "0 direct|User belongs to"},
+		"a KDC":                {"verify kerberos_password " + domain.HTTPKeytab() + service + secret, "-v", "0 direct|User belongs to"},
+		"no service account":   {netlogonWords(), "", "2 was authenticated|looking up the groups: svc_bind|hint: write a service_account"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"check-user", "-u", "alice", "--config", configFile(t, ldapBlock(c.words)), "-g", "Web Users,Nest A,Nope"}, strings.Fields(c.flags)...)
+			code, out := doctor(t, lab.Account("alice").Password+"\n", args...)
+			verdict{code: int(c.want[0] - '0'), want: c.want[2:]}.check(t, code, out)
+		})
+	}
+}
+
 // TestExplainProtected: explain knows by which ways a member of Protected Users gets
 // in.
 func TestExplainProtected(t *testing.T) {
