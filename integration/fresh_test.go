@@ -15,6 +15,19 @@ func membership(t *testing.T, act, group, sam string) {
 	}
 }
 
+// protect puts somebody into Protected Users for the test, and has both controllers know
+// when that is over: the next test may ask the other one.
+func protect(t *testing.T, sam string) {
+	t.Helper()
+	membership(t, "addmembers", "Protected Users", sam)
+	t.Cleanup(func() {
+		membership(t, "removemembers", "Protected Users", sam)
+		if err := domain.Replicate(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestMembershipOnALiveConnection: features A34, threats D-09. Whoever is taken
 // out of a group during a live NTLM connection is refused within the ttl, and
 // whoever is put into one gets in at the next request after five seconds.

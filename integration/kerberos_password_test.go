@@ -118,8 +118,7 @@ func TestKerberosPassword(t *testing.T) {
 // and no RC4, and get in here.
 func TestKerberosPasswordOfProtectedUser(t *testing.T) {
 	s := start(t, siteConfig{LDAP: kerberosPasswordWords(), Body: whoami})
-	do(t, "protecting", func() error { return domain.SambaTool(1, "group", "addmembers", "Protected Users", "bob") })
-	defer do(t, "unprotecting", func() error { return domain.SambaTool(1, "group", "removemembers", "Protected Users", "bob") })
+	protect(t, "bob")
 	if got := curl(t, "--basic", "-u", "bob:"+lab.Account("bob").Password, s.HTTPS+"/"); got.Status != 200 || got.Body != who(t, "bob", "basic", "kerberos_password") {
 		t.Errorf("got %d %s, reason %s", got.Status, got.Body, s.reason(t))
 	}

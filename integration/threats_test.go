@@ -44,8 +44,7 @@ func TestLookAlike(t *testing.T) {
 // TestProtectedUsers: threats D-08. Whoever may not log in by NTLM, nor by a
 // password that we see, is told no more than anybody, and the log says why.
 func TestProtectedUsers(t *testing.T) {
-	membership(t, "addmembers", "Protected Users", "carol")
-	t.Cleanup(func() { membership(t, "removemembers", "Protected Users", "carol") })
+	protect(t, "carol")
 	s := start(t, siteConfig{Servers: domain.LDAPS(1), Body: whoami})
 	for _, scheme := range []string{"--ntlm", "--basic"} {
 		got := curl(t, scheme, "-u", "carol:Secr3t-carol", s.HTTP+"/")

@@ -92,6 +92,7 @@ var lines = []struct {
 	{"ntlm.apache", "log-ins/s", "NTLM apache-logins/s", true},
 	{"ntlm.apache_cpu", "µs", "NTLM apache-cpu-ns", true},
 	{"ntlm.apache_controller", "µs", "NTLM apache-controller-ns", true},
+	{"ntlm.plain_cpu", "µs", "NTLM plain-cpu-ns", true},
 	{"ntlm.netlogon_to_apache", "x", "netlogon rate", true},
 	{"ntlm.netlogon_cpu_to_apache", "x", "netlogon cpu", true},
 	{"ntlm.relay_to_apache", "x", "relay rate", true},

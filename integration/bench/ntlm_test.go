@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +39,21 @@ http://%[4]s {
 }
 `
 
+// plainSite is what a connection with two requests costs without the plugin.
+const plainSite = `{
+	admin off
+	persist_config off
+	auto_https off
+	log {
+		output discard
+	}
+}
+http://%[1]s {
+	bind 127.0.0.1
+	respond "hello"
+}
+`
+
 const (
 	ntlmWorkers = 8   // clients at a time
 	ntlmBatch   = 200 // log-ins at each site by turns
@@ -47,6 +64,7 @@ type judged struct {
 	name    string
 	address string
 	pids    []int // of its servers
+	plain   bool  // nobody logs in
 
 	spent, used, controller time.Duration
 	done                    int
@@ -59,8 +77,25 @@ func (s *judged) logIn() error {
 		return err
 	}
 	defer func() { _ = c.nc.Close() }()
+	if s.plain {
+		return c.twice()
+	}
 	c.request = bytes.Replace(c.request, []byte("GET / "), []byte("GET /index.html "), 1)
 	return c.logIn()
+}
+
+// twice sends two requests as long as those of a log-in.
+func (c *client) twice() error {
+	for _, length := range []int{56, 480} {
+		response, err := c.ask("Authorization: NTLM " + strings.Repeat("A", length) + "\r\n")
+		if err != nil {
+			return err
+		}
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("got %s without the plugin", response.Status)
+		}
+	}
+	return nil
 }
 
 // turn has clients log in, several at a time.
@@ -113,6 +148,8 @@ func BenchmarkNTLM(b *testing.B) {
 		winbind := servers.RunWinbind(b, l, "APACHE01")
 		sites = append(sites, &judged{name: "apache", address: address, pids: []int{servers.ApacheNTLM(b, address, winbind), winbind.PID}})
 	}
+	address := freeAddresses(b, 1)[0]
+	sites = append(sites, &judged{name: "plain", address: address, pids: []int{startCaddy(b, fmt.Sprintf(plainSite, address), address)}, plain: true})
 	for _, s := range sites {
 		warm := *s
 		warm.turn(b, 4*ntlmWorkers, controller)
