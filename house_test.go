@@ -30,7 +30,7 @@ var house = map[string][]string{
 	"internal/ntlm":   {"internal/identity"},
 	"internal/policy": {"internal/identity"},
 	"internal/spnego": {},
-	"internal/ndr":    {},
+	"internal/ndr":    {"internal/identity"},
 	"internal/pac":    {"internal/identity", "internal/ndr"},
 	// statuses of SMB and Netlogon
 	"internal/ntstatus": {},

@@ -162,19 +162,22 @@ func (m *metrics) dialled(ctx context.Context, directory string, sv *server, err
 	if m == nil {
 		return
 	}
-	outcome := connected
-	switch {
-	case err == nil:
-	case errors.Is(ctx.Err(), context.Canceled):
-		outcome = givenUp
-	default:
-		outcome = identity.KindOf(err).String()
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !sv.gone.Load() { // or forget would have been in vain
-		m.connections.WithLabelValues(directory, sv.url.Addr(), outcome).Inc()
+		m.connections.WithLabelValues(directory, sv.url.Addr(), outcomeOf(ctx, err)).Inc()
 	}
+}
+
+// outcomeOf is what became of an attempt, for a label.
+func outcomeOf(ctx context.Context, err error) string {
+	switch {
+	case err == nil:
+		return connected
+	case errors.Is(ctx.Err(), context.Canceled):
+		return givenUp
+	}
+	return identity.KindOf(err).String()
 }
 
 // forget removes the figures of a server that is gone, unless another directory

@@ -2,7 +2,6 @@ package caddyldap
 
 import (
 	"context"
-	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -36,15 +35,10 @@ func (m *metrics) channelOpened(ctx context.Context, of *machine, c *controller,
 	if m == nil {
 		return
 	}
-	outcome := connected
-	switch {
-	case err == nil:
-	case errors.Is(ctx.Err(), context.Canceled):
-		outcome = givenUp
-	default:
-		outcome = explainNetlogon(c.addr, of.account, err).Kind.String()
+	if err != nil {
+		err = explainNetlogon(c.addr, of.account, err)
 	}
-	m.channels.WithLabelValues(of.key, c.addr, outcome).Inc()
+	m.channels.WithLabelValues(of.key, c.addr, outcomeOf(ctx, err)).Inc()
 }
 
 // machines are those of the directories that are counted, each with the controllers

@@ -11,7 +11,24 @@ import (
 // testRelay logs the service account in at a server as clients would.
 func (d *Directory) testRelay(ctx context.Context, s *server) error {
 	r, ok := d.NTLMVerifier().(*Relay)
-	if !ok || !d.knowsPassword() {
+	if !ok {
+		return nil
+	}
+	return d.byItself(ctx, func(ctx context.Context, secret identity.Secret) error {
+		unbound, bound := r.at(ctx, s, secret)
+		switch {
+		case unbound != nil:
+			return unbound
+		case identity.KindOf(bound) == identity.KindChannelBinding:
+			return bound
+		}
+		return nil
+	})
+}
+
+// byItself tries a log-in of the service account, where that has a password.
+func (d *Directory) byItself(ctx context.Context, try func(context.Context, identity.Secret) error) error {
+	if !d.knowsPassword() {
 		return nil
 	}
 	secret, err := d.service.account.evidence()
@@ -20,29 +37,18 @@ func (d *Directory) testRelay(ctx context.Context, s *server) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*overall)
 	defer cancel()
-	unbound, bound := r.at(ctx, s, secret)
-	switch {
-	case unbound != nil:
-		return unbound
-	case identity.KindOf(bound) == identity.KindChannelBinding:
-		return bound
-	}
-	return nil
+	return try(ctx, secret)
 }
 
 // testSMB logs the service account in over SMB as clients would.
 func (d *Directory) testSMB(ctx context.Context) error {
 	s, ok := d.NTLMVerifier().(*SMB)
-	if !ok || !d.knowsPassword() {
+	if !ok {
 		return nil
 	}
-	secret, err := d.service.account.evidence()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*overall)
-	defer cancel()
-	return relayOnce(ctx, d.asClient(secret), func(negotiate []byte) (identity.NTLMExchange, error) { return s.StartNTLM(ctx, negotiate, nil) })
+	return d.byItself(ctx, func(ctx context.Context, secret identity.Secret) error {
+		return relayOnce(ctx, d.asClient(secret), func(negotiate []byte) (identity.NTLMExchange, error) { return s.StartNTLM(ctx, negotiate, nil) })
+	})
 }
 
 // at logs the service account in at a server, by its right password: what a

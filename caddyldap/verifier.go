@@ -49,3 +49,12 @@ func Serves(verifier string) (s Service) {
 	_, s.Ticket = module.(identity.TicketVerifier)
 	return s
 }
+
+// checkTyped refuses what no controller is asked about: no password, and names that
+// no account has.
+func checkTyped(name identity.Name, password identity.Secret) error {
+	if password.Blank() {
+		return identity.Fail(identity.KindEmptyPassword, nil)
+	}
+	return name.Check()
+}

@@ -38,10 +38,7 @@ func (b *Bind) VerifyPassword(ctx context.Context, name identity.Name, password 
 }
 
 func (b *Bind) verify(ctx context.Context, name identity.Name, password identity.Secret) (*identity.Principal, error) {
-	if password.Blank() {
-		return nil, identity.Fail(identity.KindEmptyPassword, nil)
-	}
-	if err := name.Check(); err != nil {
+	if err := checkTyped(name, password); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)

@@ -120,10 +120,10 @@ func (k *KerberosPassword) VerifyPassword(ctx context.Context, name identity.Nam
 
 func (k *KerberosPassword) verify(ctx context.Context, name identity.Name, password identity.Secret) (*identity.Principal, error) {
 	// Where strings end at NUL, a password that begins with one is empty.
-	if password.Blank() || strings.ContainsRune(password.Reveal(), 0) {
+	if strings.ContainsRune(password.Reveal(), 0) {
 		return nil, identity.Fail(identity.KindEmptyPassword, nil)
 	}
-	if err := name.Check(); err != nil {
+	if err := checkTyped(name, password); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)

@@ -115,10 +115,7 @@ func (n *Netlogon) VerifyPassword(ctx context.Context, name identity.Name, passw
 }
 
 func (n *Netlogon) verify(ctx context.Context, name identity.Name, password identity.Secret) (*identity.Principal, error) {
-	if password.Blank() {
-		return nil, identity.Fail(identity.KindEmptyPassword, nil)
-	}
-	if err := name.Check(); err != nil {
+	if err := checkTyped(name, password); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)

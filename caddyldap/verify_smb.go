@@ -182,10 +182,7 @@ func (s *SMB) VerifyPassword(ctx context.Context, name identity.Name, password i
 }
 
 func (s *SMB) verify(ctx context.Context, name identity.Name, password identity.Secret) (*identity.Principal, error) {
-	if password.Blank() {
-		return nil, identity.Fail(identity.KindEmptyPassword, nil)
-	}
-	if err := name.Check(); err != nil {
+	if err := checkTyped(name, password); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, overall)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 func TestMakeRoom(t *testing.T) {
@@ -19,7 +21,11 @@ func TestMakeRoom(t *testing.T) {
 		{"configured large", schemeNegotiate, 1 << 20, 1 << 20},
 	} {
 		server := &caddyhttp.Server{MaxHeaderBytes: tt.configured}
-		(&Handler{offered: []scheme{tt.offered}, log: zap.NewNop()}).makeRoom(server)
+		core, logs := observer.New(zapcore.InfoLevel)
+		(&Handler{offered: []scheme{tt.offered}, log: zap.New(core)}).makeRoom(server)
+		if told := logs.FilterMessageSnippet("128 KiB of request headers").Len() == 1; told != (tt.got != tt.configured) {
+			t.Errorf("%s: the log tells of it: %v", tt.name, told)
+		}
 		if server.MaxHeaderBytes != tt.got {
 			t.Errorf("%s: got %d, want %d", tt.name, server.MaxHeaderBytes, tt.got)
 		}

@@ -2,8 +2,6 @@ package integration
 
 import (
 	"testing"
-
-	"github.com/Azure/go-ntlmssp"
 )
 
 // TestLDAPSigning: threats part 8, result 8. What a controller that wants
@@ -52,55 +50,7 @@ func strongAuth(t *testing.T, setting string) {
 // controller is asked does not count as a wrong password there; a wrong
 // password does, so the count is one that moves.
 func TestRefusedUnasked(t *testing.T) {
-	s := start(t, siteConfig{Servers: domain.LDAPS(1), Body: whoami})
-	t.Cleanup(func() {
-		if err := domain.Unlock("fragile"); err != nil {
-			t.Error(err)
-		}
-	})
-	before := wrongPasswords(t, "fragile") // an account with a lockout threshold: others are not counted
-	negotiate, err := ntlmssp.NewNegotiateMessage("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for reason, message := range map[string]func(challenge []byte) []byte{
-		"anonymous":      anonymousType3,
-		"ntlmv1_refused": func(challenge []byte) []byte { return v1Type3(challenge, "fragile", "EXAMPLE") },
-		"bad_name":       func(challenge []byte) []byte { return v2Type3(challenge, "fragile\x00", "EXAMPLE") },
-	} {
-		c := dial(t, s.HTTP)
-		_, challenge := c.ntlm(t, negotiate)
-		if challenge == nil {
-			t.Fatal("no Type 2")
-		}
-		if status, _ := c.ntlm(t, message(challenge)); status != 401 || s.reason(t) != reason {
-			t.Errorf("got %d, reason %s, want 401, %s", status, s.reason(t), reason)
-		}
-	}
-	for _, password := range []string{"", " ", "\t"} {
-		got := curl(t, "--basic", "-u", "fragile:"+password, s.HTTP+"/")
-		if got.Status != 401 || s.reason(t) != "empty_password" {
-			t.Errorf("password %q: got %d, reason %s", password, got.Status, s.reason(t))
-		}
-	}
-	if got := wrongPasswords(t, "fragile"); got != before {
-		t.Errorf("the controller was asked: %d wrong passwords, want %d", got, before)
-	}
-	for i, scheme := range []string{"--ntlm", "--basic"} {
-		curl(t, scheme, "-u", "fragile:wrong", s.HTTP+"/")
-		if got := wrongPasswords(t, "fragile"); got != before+i+1 {
-			t.Errorf("a wrong password, %s: the controller counts %d, want %d", scheme, got, before+i+1)
-		}
-	}
-}
-
-func wrongPasswords(t *testing.T, sam string) int {
-	t.Helper()
-	n, err := domain.BadPasswordCount(1, sam)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	refusesUnasked(t, start(t, siteConfig{Servers: domain.LDAPS(1), Body: whoami}))
 }
 
 // TestServerName: a certificate that names the controller otherwise than its

@@ -1,9 +1,6 @@
 package integration
 
 import (
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,53 +25,8 @@ func TestSMBSite(t *testing.T) {
 		t.Errorf("got %v, want a warning", e)
 	}
 	s.awaitLine(t, "self-test: all is well")
-	users := filepath.Join(t.TempDir(), "users")
-	if err := os.WriteFile(users, []byte("EXAMPLE:alice:Secr3t-alice\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("NTLM_USER_FILE", users)
-	t.Setenv("KRB5_CONFIG", os.DevNull)
-	for _, c := range []struct {
-		name, sam, scheme string
-		args              []string
-	}{
-		{"NTLM", "alice", "ntlm", []string{"--ntlm", "-u", "alice:Secr3t-alice"}},
-		{"NTLM with domain", "alice", "ntlm", []string{"--ntlm", "-u", `EXAMPLE\alice:Secr3t-alice`}},
-		{"NTLM with DNS domain", "alice", "ntlm", []string{"--ntlm", "-u", `example.test\alice:Secr3t-alice`}},
-		{"NTLM by UPN", "alice", "ntlm", []string{"--ntlm", "-u", "alice@example.test:Secr3t-alice"}},
-		{"NTLM by a UPN of another suffix", "upnsam", "ntlm", []string{"--ntlm", "-u", "upn.user@other.example:Secr3t-upnsam"}},
-		{"NTLM in capitals", "alice", "ntlm", []string{"--ntlm", "-u", `example\ALICE:Secr3t-alice`}},
-		{"Basic", "alice", "basic", []string{"--basic", "-u", "alice:Secr3t-alice"}},
-		{"Basic with domain", "alice", "basic", []string{"--basic", "-u", `EXAMPLE\alice:Secr3t-alice`}},
-		{"Basic by UPN", "alice", "basic", []string{"--basic", "-u", "alice@example.test:Secr3t-alice"}},
-		{"Basic, umlauts", "müller", "basic", []string{"--basic", "-u", "müller:" + lab.Account("müller").Password}},
-		{"Basic, umlauts in the password", "frank", "basic", []string{"--basic", "-u", "frank:" + lab.Account("frank").Password}},
-		{"Negotiate by gss-ntlmssp, which asks for signing", "alice", "negotiate", []string{"--negotiate", "-u", ":"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := curl(t, append(c.args, s.HTTP+"/")...); got.Status != http.StatusOK || got.Body != who(t, c.sam, c.scheme, "smb") {
-				t.Errorf("got %d %s, want %s; reason %s: %s", got.Status, got.Body, who(t, c.sam, c.scheme, "smb"), s.reason(t), s.refusal(t).text("error"))
-			}
-		})
-	}
-	for name, user := range map[string]string{"alice": `EXAMPLE\alice`, "müller": `EXAMPLE\müller`} {
-		for _, base := range []string{s.HTTP, s.HTTPS} {
-			request, err := http.NewRequest(http.MethodGet, base+"/", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			request.SetBasicAuth(user, lab.Account(name).Password)
-			response, err := ntlmClient(t).Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer response.Body.Close()
-			got := bodyOf(t, response)
-			if response.StatusCode != 200 || got != who(t, name, "negotiate", "smb") && got != who(t, name, "ntlm", "smb") {
-				t.Errorf("go-ntlmssp, %s: got %d %s; reason %s", name, response.StatusCode, got, s.reason(t))
-			}
-		}
-	}
+	getsIn(t, s, func(sam, scheme string) string { return who(t, sam, scheme, "smb") },
+		wayIn{"NTLM by a UPN of another suffix", "upnsam", "ntlm", []string{"--ntlm", "-u", "upn.user@other.example:Secr3t-upnsam"}})
 	if got := s.server(t); !strings.HasSuffix(got, ":445") && !strings.HasSuffix(got, ":636") {
 		t.Errorf("the log names %q and no controller", got)
 	}
@@ -84,24 +36,12 @@ func TestSMBSite(t *testing.T) {
 // technical failure. A name of another domain is refused, though the controller
 // would let its password in.
 func TestSMBSiteRefusals(t *testing.T) {
-	newUser(t, "protected", "Secr3t-protected")
-	membership(t, "addmembers", "Protected Users", "protected")
+	rows := noes(t)
+	rows["other domain"] = saysNo{`OTHER\alice`, "Secr3t-alice", "identity_mismatch"}
+	rows["this machine"] = saysNo{`.\alice`, "Secr3t-alice", "identity_mismatch"}
+	rows["implicit UPN"] = saysNo{`bob@example.test`, "Secr3t-bob", "not_found"}
 	s := start(t, siteConfig{LDAP: smbWords(), Body: whoami})
-	for name, c := range map[string]struct{ user, password, reason string }{
-		"wrong":        {`EXAMPLE\alice`, "wrong", "bad_credentials"},
-		"unknown":      {`EXAMPLE\nobody`, "wrong", "bad_credentials"},
-		"other domain": {`OTHER\alice`, "Secr3t-alice", "identity_mismatch"},
-		"this machine": {`.\alice`, "Secr3t-alice", "identity_mismatch"},
-		"implicit UPN": {`bob@example.test`, "Secr3t-bob", "not_found"},
-		"locked":       {`EXAMPLE\locked`, "Secr3t-locked", "locked"},
-		"disabled":     {`EXAMPLE\disabled`, "Secr3t-disabled", "disabled"},
-		"expired":      {`EXAMPLE\expired`, "Secr3t-expired", "account_expired"},
-		"pwexpired":    {`EXAMPLE\pwexpired`, "Secr3t-pwexpired", "password_expired"},
-		"must change":  {`EXAMPLE\mustchange`, "Secr3t-mustchange", "must_change"},
-		"hours":        {`EXAMPLE\hours`, "Secr3t-hours", "logon_hours"},
-		"workstation":  {`EXAMPLE\elsewhere`, "Secr3t-elsewhere", "workstation"},
-		"protected":    {`EXAMPLE\protected`, "Secr3t-protected", "restriction"},
-	} {
+	for name, c := range rows {
 		for _, scheme := range []string{"--ntlm", "--basic"} {
 			want := 401
 			if c.reason == "not_found" && scheme == "--ntlm" {
@@ -119,47 +59,10 @@ func TestSMBSiteRefusals(t *testing.T) {
 // a wrong password there, and what is not counts once.
 func TestSMBSiteUnasked(t *testing.T) {
 	s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: smbWords(), Body: whoami})
-	t.Cleanup(func() {
-		if err := domain.Unlock("fragile"); err != nil {
-			t.Error(err)
-		}
-	})
-	before := wrongPasswords(t, "fragile")
-	negotiate, _ := messages(t)
-	for name, c := range map[string]struct {
-		reason  string
-		message func(challenge []byte) []byte
-	}{
-		"anonymous":      {"anonymous", anonymousType3},
-		"NTLMv1":         {"ntlmv1_refused", func(challenge []byte) []byte { return v1Type3(challenge, "fragile", "EXAMPLE") }},
-		"a NUL":          {"bad_name", func(challenge []byte) []byte { return v2Type3(challenge, "fragile\x00", "EXAMPLE") }},
-		"another domain": {"identity_mismatch", func(challenge []byte) []byte { return v2Type3(challenge, "fragile", "OTHER") }},
-		"said to be OEM": {"bad_name", func(challenge []byte) []byte { return flagged(v2Type3(challenge, "fragile", "EXAMPLE"), 2, 1) }},
-	} {
-		conn := dial(t, s.HTTP)
-		_, challenge := conn.ntlm(t, negotiate)
-		if challenge == nil {
-			t.Fatal("no Type 2")
-		}
-		if status, _ := conn.ntlm(t, c.message(challenge)); status != 401 || s.reason(t) != c.reason {
-			t.Errorf("%s: got %d, reason %s, want 401, %s", name, status, s.reason(t), c.reason)
-		}
-		if status := conn.get(t, "/"); status != 401 {
-			t.Errorf("%s, afterwards: got %d, want 401", name, status)
-		}
-	}
-	if got := curl(t, "--basic", "-u", "fragile:", s.HTTP+"/"); got.Status != 401 || s.reason(t) != "empty_password" {
-		t.Errorf("an empty password: got %d, reason %s", got.Status, s.reason(t))
-	}
-	if got := wrongPasswords(t, "fragile"); got != before {
-		t.Errorf("the controller was asked: %d wrong passwords, want %d", got, before)
-	}
-	for i, scheme := range []string{"--ntlm", "--basic"} {
-		curl(t, scheme, "-u", "fragile:wrong", s.HTTP+"/")
-		if got := wrongPasswords(t, "fragile"); got != before+i+1 {
-			t.Errorf("a wrong password, %s: the controller counts %d, want %d", scheme, got, before+i+1)
-		}
-	}
+	refusesUnasked(t, s,
+		unasked{"another domain", "identity_mismatch", func(challenge []byte) []byte { return v2Type3(challenge, "fragile", "OTHER") }},
+		unasked{"said to be OEM", "bad_name", func(challenge []byte) []byte { return flagged(v2Type3(challenge, "fragile", "EXAMPLE"), 2, 1) }},
+	)
 }
 
 // flagged sets and clears flags of a message's low byte.
@@ -311,21 +214,5 @@ func TestSMBSiteFailover(t *testing.T) {
 	in("both up")
 	stop(t, 1)
 	in("the first down")
-	stop(t, 2)
-	for _, scheme := range []string{"--ntlm", "--basic"} {
-		got := curl(t, scheme, "-u", "bob:Secr3t-bob", s.HTTP+"/")
-		if got.Status != 503 || len(got.Challenges) > 0 || s.hint(t) == "" || got.Duration > 10*time.Second {
-			t.Errorf("both down, %s: got %d after %v, challenges %q, reason %s, want 503 and none", scheme, got.Status, got.Duration, got.Challenges, s.reason(t))
-		}
-	}
-	startDC(t, 2)
-	for back := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		if got := curl(t, "--ntlm", "-u", "bob:Secr3t-bob", s.HTTP+"/"); got.Status == 200 {
-			break
-		}
-		if time.Since(back) > 10*time.Second {
-			t.Fatalf("the second controller is back and not used; reason %s %s", s.reason(t), s.refusal(t).text("error"))
-		}
-	}
-	startDC(t, 1)
+	outlastsBoth(t, s, "")
 }

@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ndr"
 )
 
@@ -59,7 +58,7 @@ func (v *Validation) read(r *ndr.Reader, level uint16) {
 	v.GroupIDs = readMemberships(r, hasGroups, groupCount)
 	v.LogonServer, v.LogonDomainName = r.Text(server), r.Text(domain)
 	if hasDomain {
-		v.LogonDomainID = readSID(r)
+		v.LogonDomainID = r.SID()
 	}
 	v.ExtraSIDs = readSIDs(r, hasSIDs, sidCount)
 	v.DNSLogonDomainName, v.UPN = r.Text(names[0]), r.Text(names[1])
@@ -85,32 +84,15 @@ func readTime(r *ndr.Reader) time.Time {
 }
 
 func readMemberships(r *ndr.Reader, present bool, declared uint32) []GroupMembership {
-	n := readCount(r, present, declared)
-	list := make([]GroupMembership, n)
+	list := make([]GroupMembership, r.Declared(present, declared, maxGroups, 8, "groups"))
 	for i := range list {
 		list[i] = GroupMembership{RID: r.Uint32(), Attributes: r.Uint32()}
 	}
 	return list
 }
 
-// readCount reads the size of an array of pairs, which was declared before.
-func readCount(r *ndr.Reader, present bool, declared uint32) int {
-	if !present {
-		if declared > 0 {
-			r.Fail("%d groups, and none of them", declared)
-		}
-		return 0
-	}
-	n := r.Count(maxGroups, 8)
-	if r.Err() == nil && uint32(n) != declared {
-		r.Fail("%d groups, and %d were declared", n, declared)
-		return 0
-	}
-	return n
-}
-
 func readSIDs(r *ndr.Reader, present bool, declared uint32) []SIDAndAttributes {
-	list := make([]SIDAndAttributes, readCount(r, present, declared))
+	list := make([]SIDAndAttributes, r.Declared(present, declared, maxGroups, 8, "SIDs"))
 	for i := range list {
 		if !r.Pointer() {
 			r.Fail("a SID is missing")
@@ -118,22 +100,7 @@ func readSIDs(r *ndr.Reader, present bool, declared uint32) []SIDAndAttributes {
 		list[i].Attributes = r.Uint32()
 	}
 	for i := range list {
-		list[i].SID = readSID(r)
+		list[i].SID = r.SID()
 	}
 	return list
-}
-
-// readSID reads an RPC_SID, [MS-DTYP] 2.4.2.3, whose number of parts comes first,
-// as that of a conformant array.
-func readSID(r *ndr.Reader) identity.SID {
-	n := r.Count(15, 4)
-	raw := r.Bytes(8 + 4*uint64(n))
-	if r.Err() != nil {
-		return identity.SID{}
-	}
-	sid, err := identity.SIDFromBytes(raw)
-	if err != nil || int(raw[1]) != n {
-		r.Fail("a SID of %d parts", n)
-	}
-	return sid
 }

@@ -134,11 +134,11 @@ func parseLogon(raw []byte) (*Logon, error) {
 	r.Text(server)
 	l.Domain = r.Text(domain)
 	if hasDomain {
-		l.DomainSID = readSID(r)
+		l.DomainSID = r.SID()
 	}
 	l.extra = readExtra(r, hasExtra, extraCount)
 	if hasResourceDomain {
-		l.of = readSID(r)
+		l.of = r.SID()
 	}
 	l.resource = readMemberships(r, hasResource, resourceCount)
 	if flags&flagExtraSIDs == 0 {
@@ -157,17 +157,7 @@ func parseLogon(raw []byte) (*Logon, error) {
 }
 
 func readMemberships(r *ndr.Reader, present bool, declared uint32) []membership {
-	if !present {
-		if declared > 0 {
-			r.Fail("%d groups, and none of them", declared)
-		}
-		return nil
-	}
-	n := r.Count(maxGroups, 8)
-	if r.Err() == nil && uint32(n) != declared {
-		r.Fail("%d groups, and %d were declared", n, declared)
-		return nil
-	}
+	n := r.Declared(present, declared, maxGroups, 8, "groups")
 	list := make([]membership, 0, n)
 	for range n {
 		list = append(list, membership{r.Uint32(), r.Uint32()})
@@ -176,18 +166,7 @@ func readMemberships(r *ndr.Reader, present bool, declared uint32) []membership 
 }
 
 func readExtra(r *ndr.Reader, present bool, declared uint32) []sidAndAttributes {
-	if !present {
-		if declared > 0 {
-			r.Fail("%d SIDs, and none of them", declared)
-		}
-		return nil
-	}
-	n := r.Count(maxGroups, 8)
-	if r.Err() == nil && uint32(n) != declared {
-		r.Fail("%d SIDs, and %d were declared", n, declared)
-		return nil
-	}
-	list := make([]sidAndAttributes, n)
+	list := make([]sidAndAttributes, r.Declared(present, declared, maxGroups, 8, "SIDs"))
 	present = true
 	for i := range list {
 		present = r.Pointer() && present
@@ -197,22 +176,7 @@ func readExtra(r *ndr.Reader, present bool, declared uint32) []sidAndAttributes 
 		r.Fail("a SID is missing")
 	}
 	for i := range list {
-		list[i].sid = readSID(r)
+		list[i].sid = r.SID()
 	}
 	return list
-}
-
-// readSID reads an RPC_SID, [MS-DTYP] 2.4.2.3, whose number of parts comes first,
-// as that of a conformant array.
-func readSID(r *ndr.Reader) identity.SID {
-	n := r.Count(15, 4)
-	raw := r.Bytes(8 + 4*uint64(n))
-	if r.Err() != nil {
-		return identity.SID{}
-	}
-	sid, err := identity.SIDFromBytes(raw)
-	if err != nil || int(raw[1]) != n {
-		r.Fail("a SID of %d parts", n)
-	}
-	return sid
 }
