@@ -32,6 +32,13 @@ var house = map[string][]string{
 	"internal/spnego": {},
 	"internal/ndr":    {"internal/identity"},
 	"internal/pac":    {"internal/identity", "internal/ndr"},
+	// what is kept for a while, and who counts, remembers and checks by it; the clock is handed in
+	"internal/store":      {},
+	"internal/redisstore": {"internal/store"},
+	"internal/throttle":   {"internal/store"},
+	"internal/session":    {"internal/store"},
+	"internal/totp":       {"internal/store"},
+	"internal/loginpage":  {},
 	// statuses of SMB and Netlogon
 	"internal/ntstatus": {},
 	// for tests alone
@@ -49,7 +56,7 @@ var house = map[string][]string{
 	// the records office
 	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc", "internal/smb2", "internal/ntstatus"},
 	// the door
-	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap"},
+	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap", "internal/store", "internal/redisstore", "internal/throttle", "internal/session", "internal/totp", "internal/loginpage"},
 	// words, and the doctor
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
 	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/spnego", "internal/krb", "internal/pac", "internal/demodir", "caddyldap", "caddyntlm"},
@@ -80,6 +87,12 @@ var outside = map[string][]string{
 	"internal/netlogon":   {},
 	"internal/ntstatus":   {},
 	"internal/smb2":       {},
+	"internal/store":      {},
+	"internal/redisstore": {"github.com/redis/rueidis"},
+	"internal/throttle":   {},
+	"internal/session":    {},
+	"internal/totp":       {"github.com/pquerna/otp", "github.com/pquerna/otp/hotp", "github.com/pquerna/otp/totp"},
+	"internal/loginpage":  {},
 	"internal/faultproxy": {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},

@@ -119,6 +119,18 @@ func (id *Identity) InName(folded string, domain func(string) bool) bool {
 	return id.groups.hasName(folded, domain)
 }
 
+// AccountKey tells accounts of a directory apart, whatever they are called now: by
+// SID, where there is none by the entry's UUID, else by DN.
+func (id *Identity) AccountKey() string {
+	switch {
+	case !id.SID.IsZero():
+		return id.SID.String()
+	case id.UUID != "":
+		return id.UUID
+	}
+	return id.folded.DN
+}
+
 // Logon is DOMAIN\user.
 func (id *Identity) Logon() string {
 	if id.Domain == "" {

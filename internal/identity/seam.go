@@ -1,6 +1,9 @@
 package identity
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // The seam between the door and the records office. The door holds these
 // interfaces from the moment the configuration is loaded and never learns which
@@ -96,4 +99,30 @@ type Directory interface {
 	// Refresh asks again. KindCannotRefresh where nothing can: no service
 	// account.
 	Refresh(ctx context.Context, id *Identity) (*Identity, error)
+}
+
+// AccountFinder is a Directory that knows which account a claimed name means before
+// anything is proven, so that wrong passwords are counted by account and not by
+// spelling.
+type AccountFinder interface {
+	Directory
+	// FindAccount gives the account that the verifiers would take a name for. Where
+	// nobody can be asked, or nobody has the name, the name itself stands for an
+	// account, in one form for all spellings that are known to mean the same.
+	FindAccount(ctx context.Context, name Name) Sought
+}
+
+// Sought is the account that a claimed name means, and what the domain does to it
+// when too many passwords are wrong.
+type Sought struct {
+	// Account tells accounts of a directory apart: AccountKey of an account that is
+	// known, another text where it is not.
+	Account string
+	// Threshold is at how many wrong passwords the domain locks the account,
+	// lockoutThreshold of [MS-ADA1] 2.372 or of a password settings object; 0 is never,
+	// or not known.
+	Threshold int
+	// Observation is how long the domain counts them, lockOutObservationWindow; 0 where
+	// it is not known.
+	Observation time.Duration
 }
