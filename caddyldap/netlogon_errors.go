@@ -58,7 +58,8 @@ func readLogonStatus(s ntstatus.Status) (identity.Kind, string) {
 		return kind, ""
 	}
 	switch s {
-	case ntstatus.LogonFailure, ntstatus.NoSuchUser, ntstatus.WrongPassword, ntstatus.NoSuchDomain:
+	case ntstatus.LogonFailure, ntstatus.NoSuchUser, ntstatus.WrongPassword, ntstatus.NoSuchDomain,
+		ntstatus.InvalidParameter, ntstatus.InvalidAccountName, ntstatus.NameTooLong: // the client's names are passed on as they came
 		return identity.KindBadCredentials, ""
 	case ntstatus.LogonTypeNotGranted:
 		return identity.KindRestricted, "the account has not the right to access this computer from the network"
@@ -162,6 +163,10 @@ const (
 // matter, so that no other controller is asked.
 func decided(e *identity.Error) bool {
 	if errors.Is(e.Err, netlogon.ErrBusy) || errors.Is(e.Err, netlogon.ErrNotV2) || errors.Is(e.Err, netlogon.ErrLMKey) {
+		return true
+	}
+	_, judged := errors.AsType[*netlogon.StatusError](e.Err)
+	if judged && e.Kind == identity.KindProtocol { // a verdict that nobody here knows, and another controller's may count as one more wrong password
 		return true
 	}
 	return e.Kind.AboutAccount() || e.Kind == identity.KindNTLMBlocked

@@ -420,7 +420,9 @@ func TestNetlogonKinds(t *testing.T) {
 		"no session key":       {netlogon.ErrNoSessionKey, identity.KindProtocol, false, false},
 		"no logon servers":     {verdict(ntstatus.NoLogonServers), identity.KindUnavailable, true, false},
 		"more than it takes":   {netlogon.ErrBusy, identity.KindBusy, true, true},
-		"a verdict of no name": {verdict(0xC0001234), identity.KindProtocol, false, false},
+		"a verdict of no name": {verdict(0xC0001234), identity.KindProtocol, false, true},
+		"a name of no sort":    {verdict(ntstatus.InvalidParameter), identity.KindBadCredentials, false, true},
+		"selective":            {verdict(ntstatus.AuthenticationFirewallFailed), identity.KindRestricted, false, true},
 	} {
 		got := explainNetlogon("dc1:135", "WEB01$", c.err)
 		answers := strings.Contains(c.err.Error(), "RPC fault") || got.Kind == identity.KindProtocol || got.Kind == identity.KindSecureChannel

@@ -14,6 +14,8 @@ var known = map[Status]struct{ name, means, cure string }{
 	AccessDenied:                 {"STATUS_ACCESS_DENIED", "access is denied", ""},
 	ObjectNameNotFound:           {"STATUS_OBJECT_NAME_NOT_FOUND", "", ""},
 	NoLogonServers:               {"STATUS_NO_LOGON_SERVERS", "the controller cannot reach the user's domain", "look at the trusts of the domain"},
+	InvalidAccountName:           {"STATUS_INVALID_ACCOUNT_NAME", "no account can have this name", ""},
+	NameTooLong:                  {"STATUS_NAME_TOO_LONG", "no account can have a name that long", ""},
 	NoSuchUser:                   {"STATUS_NO_SUCH_USER", "the domain has no such user", ""},
 	WrongPassword:                {"STATUS_WRONG_PASSWORD", "the password is wrong", ""},
 	LogonFailure:                 {"STATUS_LOGON_FAILURE", "user name or password is wrong", ""},
@@ -44,6 +46,6 @@ var known = map[Status]struct{ name, means, cure string }{
 	AccountLockedOut:             {"STATUS_ACCOUNT_LOCKED_OUT", "the account is locked out", ""},
 	NetworkSessionExpired:        {"STATUS_NETWORK_SESSION_EXPIRED", "", ""},
 	DowngradeDetected:            {"STATUS_DOWNGRADE_DETECTED", "less than AES was asked for", "look for what changes RPC between this machine and the controller"},
-	AuthenticationFirewallFailed: {"STATUS_AUTHENTICATION_FIREWALL_FAILED", "the user may not authenticate to this machine: selective authentication", ""},
+	AuthenticationFirewallFailed: {"STATUS_AUTHENTICATION_FIREWALL_FAILED", "the user may not authenticate to this machine: selective authentication", "allow the users of the trusted domain to authenticate to this machine's account"},
 	NTLMBlocked:                  {"STATUS_NTLM_BLOCKED", "NTLM is blocked in the domain", "allow NTLM for this server in the domain's policy, or use Kerberos"},
 }

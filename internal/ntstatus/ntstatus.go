@@ -22,6 +22,7 @@ const (
 	AccessDenied                 Status = 0xC0000022
 	ObjectNameNotFound           Status = 0xC0000034
 	NoLogonServers               Status = 0xC000005E
+	InvalidAccountName           Status = 0xC0000062
 	NoSuchUser                   Status = 0xC0000064
 	WrongPassword                Status = 0xC000006A
 	LogonFailure                 Status = 0xC000006D
@@ -38,6 +39,7 @@ const (
 	BadNetworkName               Status = 0xC00000CC
 	NoSuchDomain                 Status = 0xC00000DF
 	InternalError                Status = 0xC00000E5
+	NameTooLong                  Status = 0xC0000106
 	TimeDifferenceAtDC           Status = 0xC0000133
 	PipeBroken                   Status = 0xC000014B
 	LogonTypeNotGranted          Status = 0xC000015B
