@@ -87,7 +87,11 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if !ok {
 		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
 	}
-	h.server = server
+	shared, err := app(ctx)
+	if err != nil {
+		return err
+	}
+	h.server, h.store = server, shared.Store()
 	h.makeRoom(server)
 	h.warnPlain()
 	h.warnSpeaksNTLM()

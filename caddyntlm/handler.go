@@ -14,6 +14,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
 func init() {
@@ -98,7 +99,8 @@ type Handler struct {
 	pending     *quota
 	asking      *quota
 	server      *caddyhttp.Server
-	sharing     bool // of the endpoints
+	store       store.Store // of the app; nil where the door stands outside Caddy
+	sharing     bool        // of the endpoints
 	notices     *notices
 	meter       *meter
 	now         func() time.Time

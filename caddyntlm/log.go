@@ -122,6 +122,7 @@ func remoteIP(r *http.Request) string {
 // notices are the warnings that must not flood the log.
 type notices struct {
 	proxy, closing, pending rarely
+	unspent                 rarely   // tickets at other nodes
 	http2                   sync.Map // by the port of the listener
 	use                     seldom   // of NTLM, by ntlmUser
 	refused                 seldom   // NTLM, by the client's network

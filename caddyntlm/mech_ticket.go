@@ -62,6 +62,10 @@ func (v *visit) proveTicket(acceptor *spnego.Acceptor, token []byte) (spnego.Tur
 	if err != nil {
 		return spnego.Turn{}, err
 	}
+	if err := v.spendElsewhere(ctx, established); err != nil {
+		_ = principal.Close()
+		return spnego.Turn{}, err
+	}
 	if err := v.resolve(ctx, principal); err != nil {
 		return spnego.Turn{}, err
 	}

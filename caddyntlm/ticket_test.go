@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type fakeTickets struct {
 	directory   *fakeDirectory
 	asked       atomic.Int32
 	unsigned    bool // no MIC can be made
+	single      bool // each token is one request
 	lastChannel *identity.Channel
 }
 
@@ -38,9 +40,13 @@ func (f *fakeTickets) VerifyTicket(_ context.Context, token []byte, channel *ide
 	if err := channel.Check(f.directory.meant); err != nil {
 		return nil, nil, err
 	}
+	var established identity.TicketContext = &fakeContext{!f.unsigned}
+	if f.single {
+		established = &singleContext{established, fmt.Sprintf("%x", token)}
+	}
 	return identity.Prove(identity.Proof{
 		SID: f.directory.sid(string(user)), Claimed: identity.Name{User: string(user)}, Verifier: "keytab", Meant: f.directory.meant,
-	}), &fakeContext{!f.unsigned}, nil
+	}), established, nil
 }
 
 type fakeContext struct{ signs bool }

@@ -88,6 +88,15 @@ type TicketContext interface {
 	VerifyMIC(message, mic []byte) error
 }
 
+// SingleContext is a TicketContext of a request that may be known elsewhere: other
+// nodes that have the keytab could accept the same one.
+type SingleContext interface {
+	TicketContext
+	// Single tells the request from all others, and says until when somebody could
+	// accept it again. It holds no secret.
+	Single() (name string, until time.Time)
+}
+
 // Directory knows accounts and groups.
 type Directory interface {
 	// Key tells two directories apart: what a connection remembers is kept

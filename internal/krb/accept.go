@@ -104,8 +104,9 @@ func (a *Acceptor) Accept(token []byte) (ticket *Ticket, context *Context, err e
 	if err != nil {
 		return nil, nil, err
 	}
+	c.until = moment(sent).Add(a.skew())
 	// The last check: who may not come in must not fill the memory.
-	if err := a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, now, moment(sent).Add(a.skew())); err != nil {
+	if c.print, err = a.Replays.note(t.Client(), request.EncryptedAuthenticator.Cipher, now, c.until); err != nil {
 		return nil, nil, err
 	}
 	if !o.known {

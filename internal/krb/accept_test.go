@@ -213,18 +213,44 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestSingle: two nodes that accept one request call it by one name, and another
+// request by another, until neither takes it any more.
+func TestSingle(t *testing.T) {
+	long := aKey(etypeAES256SHA1, 0x11)
+	f := newForge(noon, long)
+	f.Sent.CTime = noon.Add(time.Minute)
+	name := func(token []byte) (string, time.Time) {
+		_, c, err := acceptorOf(noon, long).Accept(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Single()
+	}
+	token := f.Token(t)
+	first, until := name(token)
+	second, _ := name(token)
+	f.Sent.Cusec++
+	other, _ := name(f.Token(t))
+	if first != second || first == other || first == "" {
+		t.Errorf("got %q and %q of one request, %q of another", first, second, other)
+	}
+	if want := noon.Add(6 * time.Minute); until.Sub(want).Abs() >= time.Second {
+		t.Errorf("got until %v, want %v", until, want)
+	}
+}
+
 // TestReplaysAreForgotten when no clock takes them any more, and not before.
 func TestReplaysAreForgotten(t *testing.T) {
 	r := NewReplays()
 	for i := range 1000 {
-		if err := r.note("alice", []byte{byte(i), byte(i >> 8)}, noon, noon.Add(10*time.Minute)); err != nil {
+		if _, err := r.note("alice", []byte{byte(i), byte(i >> 8)}, noon, noon.Add(10*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.note("bob", []byte("later"), noon.Add(9*time.Minute), noon.Add(19*time.Minute)); err != nil || r.Len() != 1001 {
+	if _, err := r.note("bob", []byte("later"), noon.Add(9*time.Minute), noon.Add(19*time.Minute)); err != nil || r.Len() != 1001 {
 		t.Errorf("got %v and %d, want 1001", err, r.Len())
 	}
-	if err := r.note("bob", []byte("last"), noon.Add(11*time.Minute), noon.Add(21*time.Minute)); err != nil || r.Len() != 2 {
+	if _, err := r.note("bob", []byte("last"), noon.Add(11*time.Minute), noon.Add(21*time.Minute)); err != nil || r.Len() != 2 {
 		t.Errorf("got %v and %d, want 2", err, r.Len())
 	}
 }
@@ -247,7 +273,7 @@ func TestReplayAfterClockSetBack(t *testing.T) {
 		{"another", noon.Add(time.Minute), noon.Add(6 * time.Minute), ErrReplay},
 		{"while the clock is ahead", ahead, ahead.Add(5 * time.Minute), ErrReplay},
 	} {
-		if err := r.note("alice", []byte(step.name), step.now, step.until); !errors.Is(err, step.want) || step.want == nil && err != nil {
+		if _, err := r.note("alice", []byte(step.name), step.now, step.until); !errors.Is(err, step.want) || step.want == nil && err != nil {
 			t.Errorf("%s at %s: got %v, want %v", step.name, step.now, err, step.want)
 		}
 	}
@@ -262,15 +288,15 @@ func TestOneFillsTheMemory(t *testing.T) {
 	of := func(client string, i int) []byte { return fmt.Appendf(nil, "%s %d", client, i) }
 	r := NewReplays()
 	r.most = most
-	if err := r.note("bob", of("bob", 0), noon, until); err != nil {
+	if _, err := r.note("bob", of("bob", 0), noon, until); err != nil {
 		t.Fatal(err)
 	}
 	for i := range most - 1 {
-		if err := r.note("mallory", of("mallory", i), noon, until.Add(time.Duration(i)*time.Second)); err != nil {
+		if _, err := r.note("mallory", of("mallory", i), noon, until.Add(time.Duration(i)*time.Second)); err != nil {
 			t.Fatalf("request %d: %v", i, err)
 		}
 	}
-	if err := r.note("alice", of("alice", 0), noon, until); err != nil {
+	if _, err := r.note("alice", of("alice", 0), noon, until); err != nil {
 		t.Errorf("somebody else: %v", err)
 	}
 	last := until.Add((most - 2) * time.Second)
@@ -287,7 +313,7 @@ func TestOneFillsTheMemory(t *testing.T) {
 		{"the last of his, late", "mallory", of("mallory", most-2), last, last, ErrTooMany},
 		{"another of his, when all are too old", "mallory", of("mallory", most), last.Add(time.Minute), last.Add(2 * time.Minute), nil},
 	} {
-		if err := r.note(c.client, c.request, c.now, c.until); !errors.Is(err, c.want) {
+		if _, err := r.note(c.client, c.request, c.now, c.until); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
 	}
@@ -298,11 +324,11 @@ func TestOneFillsTheMemory(t *testing.T) {
 	few := NewReplays()
 	few.most = most
 	for i := range most {
-		if err := few.note(string(of("user", i%100)), of("few", i), noon, until); err != nil {
+		if _, err := few.note(string(of("user", i%100)), of("few", i), noon, until); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := few.note("alice", of("alice", 0), noon, until); !errors.Is(err, ErrTooMany) || few.Len() != most {
+	if _, err := few.note("alice", of("alice", 0), noon, until); !errors.Is(err, ErrTooMany) || few.Len() != most {
 		t.Errorf("full of everybody's: got %v and %d, want %v", err, few.Len(), ErrTooMany)
 	}
 }

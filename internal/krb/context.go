@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
@@ -16,6 +18,8 @@ type Context struct {
 	answer []byte
 	key    types.EncryptionKey // the client's subkey, or the session key
 	number uint64              // of our next message
+	print  print               // of the request
+	until  time.Time           // when nobody takes it any more
 }
 
 func newContext(request *messages.APReq, part *messages.EncTicketPart, sent *types.Authenticator) (*Context, error) {
@@ -61,6 +65,12 @@ const (
 	micAcceptorSubkey = 4
 	micHeader         = 16
 )
+
+// Single tells the accepted request from all others, by what the client sealed in it, and
+// says until when an acceptor with the same clock could take it for its time.
+func (c *Context) Single() (name string, until time.Time) {
+	return hex.EncodeToString(c.print[:]), c.until
+}
 
 // Signs reports whether messages can be signed. With RC4 they have another form,
 // RFC 4757 7.2, which is not built.

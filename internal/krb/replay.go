@@ -51,12 +51,17 @@ func NewReplays() *Replays {
 }
 
 // note remembers a client's request until the moment from which nobody takes it for
-// its time, and fails where it is known: of many at once one passes. What is
+// its time, says what it is known by, and fails where it is known already: of many at once one passes. What is
 // forgotten already is refused, whatever the clock says now: it may have been set
 // back.
-func (r *Replays) note(client string, cipher []byte, now, until time.Time) error {
+func (r *Replays) note(client string, cipher []byte, now, until time.Time) (print, error) {
 	sum := sha256.Sum256(cipher)
-	p, at := print(sum[:16]), slotOf(until)
+	p := print(sum[:16])
+	return p, r.add(client, p, now, until)
+}
+
+func (r *Replays) add(client string, p print, now, until time.Time) error {
+	at := slotOf(until)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(slotOf(now))
