@@ -54,6 +54,24 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if err := d.provision(ctx, a.logger, name); err != nil {
 			return fmt.Errorf("ldap %s: %w", name, err)
 		}
+		if err := a.oneSecret(d); err != nil {
+			return fmt.Errorf("ldap %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// oneSecret refuses a machine account that two directories give different secrets:
+// one password opens the channels that both use.
+func (a *App) oneSecret(d *Directory) error {
+	n := d.netlogon()
+	if n == nil {
+		return nil
+	}
+	for _, other := range a.all() {
+		if o := other.netlogon(); o != nil && o.machine == n.machine && o.voice.text != n.voice.text {
+			return fmt.Errorf("verify netlogon %s: another directory gives this account another secret; write one secret in both", n.Account)
+		}
 	}
 	return nil
 }
@@ -88,6 +106,9 @@ func (a *App) Adopt(ctx caddy.Context, d *Directory) (*Directory, error) {
 		return known, nil
 	}
 	if err := d.provision(ctx, a.logger, ""); err != nil {
+		return nil, err
+	}
+	if err := a.oneSecret(d); err != nil {
 		return nil, err
 	}
 	if err := d.want(a.wanted); err != nil {

@@ -3,6 +3,7 @@ package caddyldap
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,26 @@ func TestAppProvisionRefuses(t *testing.T) {
 	} {
 		if _, _, err := openApp(t, config); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want it to say %q", config, err, want)
+		}
+	}
+}
+
+// TestOneSecret: directories that share a machine account agree on where its password
+// is.
+func TestOneSecret(t *testing.T) {
+	const directory = `{"domain":"ONESECRET","server":[{"url":"%s"}],"verify":[{"verifier":"netlogon","account":"%s","secret":"%s"}]}`
+	for name, c := range map[string]struct {
+		account, secret string
+		want            string
+	}{
+		"the same":        {"web01$", "one", ""},
+		"another secret":  {"web01$", "two", "ldap SECOND: verify netlogon web01$: another directory gives this account another secret"},
+		"another account": {"WEB02$", "two", ""},
+	} {
+		config := `{"directories":{"FIRST":` + fmt.Sprintf(directory, "dc1", "WEB01$", "one") + `,"SECOND":` + fmt.Sprintf(directory, "dc2", c.account, c.secret) + `}}`
+		_, _, err := openApp(t, config)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
 }
