@@ -5,6 +5,7 @@ package caddyldap
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -108,10 +109,8 @@ func (a *App) Adopt(ctx caddy.Context, d *Directory) (*Directory, error) {
 	if err := d.provision(ctx, a.logger, ""); err != nil {
 		return nil, err
 	}
-	if err := a.oneSecret(d); err != nil {
-		return nil, err
-	}
-	if err := d.want(a.wanted); err != nil {
+	if err := errors.Join(a.oneSecret(d), d.want(a.wanted)); err != nil {
+		d.stop() // nobody else will
 		return nil, err
 	}
 	a.adopted[string(raw)] = d
