@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
 // door is a handler behind net/http, wired as Caddy wires it, with an
@@ -62,6 +63,9 @@ func prepareDoor(t *testing.T, change func(*door)) *door {
 	}
 	if err := d.settle([]directory{d.dir}); err != nil {
 		t.Fatal(err)
+	}
+	if d.Session != nil {
+		d.sessions = newSessions(d.Session, store.NewMemory(nil, d.now), d.now)
 	}
 	return d
 }

@@ -37,6 +37,9 @@ type visit struct {
 	outer    *visit // which let the request in before, at an outer windows_auth
 	final    []byte // last token of a negotiation, for the client
 
+	session   *carried // that the request is of, or that goes with its log-in
+	bySession bool     // id is the session's
+
 	meant    identity.Meant // by the client that logged in
 	claimed  identity.Name  // for the log
 	verifier string
@@ -96,10 +99,16 @@ func (v *visit) admit() error {
 	if err == nil {
 		err = v.decide(v.door.rule)
 	}
+	if err == nil {
+		v.openAtLogIn()
+	}
 	if err == nil && v.credential.scheme != schemeNone {
 		// The credential was for this door. The application must not see a
 		// password or token, and a proxy behind would take it for its own.
 		v.r.Header.Del("Authorization")
+	}
+	if err == nil {
+		v.stripSession()
 	}
 	return err
 }
@@ -114,6 +123,9 @@ func (v *visit) identify() error {
 	}
 	if v.scheme == schemeNone {
 		return v.identifyKnown()
+	}
+	if v.scheme == schemeBearer && v.door.sessions != nil {
+		return v.identifyKey()
 	}
 	if !slices.Contains(v.door.offered, v.scheme) {
 		return v.unoffered()
@@ -139,9 +151,13 @@ func (v *visit) identifyKnown() error {
 		v.credential.password, v.print = outer.credential.password, outer.print
 		v.claimed, v.loggedIn = outer.claimed, outer.loggedIn
 		v.verifier, v.server = outer.verifier, outer.server
+		v.session, v.bySession = outer.session, outer.bySession
 		return nil
 	}
 	do, known := v.step(eventNothing, held{})
+	if found, err := v.identifySession(); found || err != nil {
+		return err
+	}
 	if do != doIdentify {
 		return identity.Fail(identity.KindNoCredentials, nil)
 	}
