@@ -3,11 +3,13 @@ package caddyntlm
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -105,7 +107,7 @@ func (h *Handler) openBook(ctx caddy.Context) error {
 
 const (
 	hintPlainSession = "Nobody gets a session here. Serve the site over HTTPS: an address without http://, with tls internal or a certificate of its own. Behind a proxy that ends TLS let it speak HTTPS to this server."
-	hintStore        = "The store that holds sessions does not answer; look at the line windows_auth { store … } of the global options, and at the server that it names."
+	hintStore        = "The store that holds sessions does not answer: look at the server that the word store among the global options names."
 )
 
 // settleSession checks the word session.
@@ -121,7 +123,22 @@ func mayCarry(r *http.Request) bool { return r.TLS != nil }
 
 // sessionHost is the host for which a session is good: without the port, of which
 // cookies know nothing.
-func sessionHost(r *http.Request) string { return strings.TrimSuffix(hostOf(r.Host), ".") }
+func sessionHost(r *http.Request) string {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+// clientAddress is where a session's user logged in: the client's address as Caddy has
+// it, which believes a header from trusted proxies only.
+func clientAddress(r *http.Request) string {
+	if address, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); address != "" {
+		return address
+	}
+	return remoteIP(r)
+}
 
 // sessionError gives an error of the book its kind.
 func sessionError(err error) error {

@@ -43,7 +43,7 @@ func (v *visit) openSession(form session.Form, factor bool) (opened, error) {
 	}
 	record := session.Record{
 		Form: form, Directory: v.from.Key(), Account: v.id.AccountKey(), Host: sessionHost(v.r), Name: v.id.Logon(),
-		Address: remoteIP(v.r), Scheme: v.scheme.String(), Verifier: v.id.Verifier, Snapshot: snapshotOf(v.remembered()),
+		Address: clientAddress(v.r), Scheme: v.scheme.String(), Verifier: v.id.Verifier, Snapshot: snapshotOf(v.remembered()),
 	}
 	if factor {
 		record.Factor = v.start
@@ -193,6 +193,16 @@ func (v *visit) endAllSessions() (int, error) {
 	return ended, nil
 }
 
+// isSame reports whether a session is of the one who has just logged in, by the same
+// means, and held to the same.
+func (v *visit) isSame(came *carried) bool {
+	if came == nil || came.record.Directory != v.from.Key() || came.record.Account != v.id.AccountKey() {
+		return false
+	}
+	known, err := came.by.known.of(came)
+	return err == nil && known.scheme == v.scheme && known.by == v.by && (known.said == nil || known.said.demand == v.demand())
+}
+
 // openAtLogIn opens a session for a browser that has just logged in by a header. What goes
 // wrong costs the session and not the request, whose log-in stands by itself.
 func (v *visit) openAtLogIn() {
@@ -207,7 +217,7 @@ func (v *visit) openAtLogIn() {
 		return
 	}
 	came, err := v.cookieSession()
-	if err == nil && came != nil && came.record.Directory == v.from.Key() && came.record.Account == v.id.AccountKey() {
+	if err == nil && v.isSame(came) {
 		v.session = came // and not a new one for each request of a client that always logs in
 		return
 	}

@@ -42,7 +42,10 @@ func (v *visit) identifyKey() error {
 	if err != nil {
 		return err
 	}
-	return v.adopt(found)
+	if err := v.hold(found); err != nil {
+		return err
+	}
+	return v.keepCurrent()
 }
 
 // identifySession serves a request with the cookie of a session, and says whether there
@@ -52,7 +55,11 @@ func (v *visit) identifySession() (found bool, err error) {
 	if came == nil || err != nil {
 		return false, err
 	}
-	return true, v.adopt(came)
+	if err := v.hold(came); err != nil {
+		v.recordNoSession(err)
+		return false, nil
+	}
+	return true, v.keepCurrent()
 }
 
 // cookieSession is the session whose cookie the request has; nil where there is none
@@ -106,8 +113,9 @@ func (h *Handler) takes(word string) bool {
 	return known && slices.Contains(h.offered, s)
 }
 
-// adopt takes the identity of a session for the request's, as fresh as on a connection.
-func (v *visit) adopt(came *carried) error {
+// hold takes the identity of a session for the request's, where the log-in that opened it
+// would do here too.
+func (v *visit) hold(came *carried) error {
 	known, err := came.by.known.of(came)
 	if err != nil {
 		return identity.Fail(identity.KindSession, errors.Join(errBadRecord, err))
@@ -116,7 +124,7 @@ func (v *visit) adopt(came *carried) error {
 		return err
 	}
 	v.from, v.session, v.bySession = v.door.directoryOf(came.record.Directory), came, true
-	return v.keepCurrent()
+	return nil
 }
 
 // keepSession puts a renewed identity into the session. One that has ended meanwhile
