@@ -109,7 +109,7 @@ func pairs(lines ...string) []string {
 // F-02.
 func TestCookieFlags(t *testing.T) {
 	d := newSessionDoor(t, nil)
-	got := d.get(t, true, asPage, basic("alice", "secret-a"))
+	got := d.ask(t, 2, "/", asPage, basic("alice", "secret-a"))
 	cookies := got.Cookies()
 	if len(cookies) != 1 {
 		t.Fatalf("got %q", got.Header)
@@ -126,7 +126,7 @@ func TestCookieFlags(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 20 {
-		value := d.cookieOf(d.get(t, false, asPage, basic("alice", "secret-a")))
+		value := cookieOf(d.get(t, asPage, basic("alice", "secret-a")))
 		if seen[value] {
 			t.Fatal("got one token twice")
 		}
