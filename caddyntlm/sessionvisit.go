@@ -146,6 +146,14 @@ func (v *visit) keepSession() error {
 	return nil
 }
 
+// sessionHandle is what administrators call the request's session, empty without one.
+func (v *visit) sessionHandle() string {
+	if v.session == nil {
+		return ""
+	}
+	return v.session.id.Handle()
+}
+
 // recordNoSession writes why a cookie opens nothing, for those who debug.
 func (v *visit) recordNoSession(err error) {
 	if c := v.door.log.Check(zapcore.DebugLevel, "the session's cookie opens nothing"); c != nil {
