@@ -41,6 +41,7 @@ func handlerWords() words[handler] {
 		"username":       {usage: usernameUsage, least: 1, most: 2, parse: readUsername},
 		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
 		"ntlm":           {usage: ntlmUsage, least: 1, most: 1, parse: readNTLM},
+		"session":        {usage: sessionUsage, block: true, parse: readSession},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
 	maps.Copy(w, limitWords())
@@ -67,6 +68,11 @@ func handlerWords() words[handler] {
 //		accept_binding <hex>…
 //		accept_target <host>…
 //		ntlm allow|warn|refuse
+//		session {              # or alone
+//			ttl <duration>
+//			idle <duration>
+//			cookie <name>
+//		}
 //		directory { … }        # with URLs: the words of an ldap block
 //	}
 func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

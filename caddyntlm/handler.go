@@ -74,6 +74,9 @@ type Handler struct {
 	// Hosts that clients may mean where no TLS tells: names of this site, without
 	// HTTP/ before them.
 	AcceptTarget []string `json:"accept_target,omitempty"`
+	// One log-in for every connection and version of HTTP, by a cookie or a key.
+	// Default: none.
+	Session *Session `json:"session,omitempty"`
 	// What becomes of clients that come by NTLM: allow; warn, which lets them in and
 	// writes who they are and why they did not use Kerberos; refuse. Default: allow.
 	NTLM string `json:"ntlm,omitempty"`
@@ -103,6 +106,8 @@ type Handler struct {
 	sharing     bool        // of the endpoints
 	notices     *notices
 	meter       *meter
+	sessions    *sessions // nil without
+	announcer   *announcer
 	now         func() time.Time
 	log         *zap.Logger
 }
@@ -175,6 +180,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	v.expose()
 	v.handOff()
 	v.recordAllow()
+	v.tellLogIn()
 	v.tellAccepted()
 	return next.ServeHTTP(w, r)
 }

@@ -60,6 +60,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindService:       wrong,
 	identity.KindPAC:           suspicious,
 	identity.KindProtection:    suspicious,
+	identity.KindSession:       wrong,
 
 	identity.KindBadCredentials:  wrong,
 	identity.KindGuestMapped:     suspicious,
@@ -97,6 +98,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindUnproven:         broken,
 	identity.KindClock:            broken,
 	identity.KindSecureChannel:    broken,
+	identity.KindStore:            broken,
 }
 
 // outcomeOf looks a kind up. A kind that the table does not know is an internal
