@@ -40,6 +40,7 @@ const (
 	KindService       // a ticket for another service
 	KindPAC           // a PAC that nobody vouches for
 	KindProtection    // meant for another server: extended protection
+	KindThrottled     // too many wrong passwords: nobody is asked for a while
 
 	// What the controller says about the account.
 
@@ -83,6 +84,7 @@ const (
 	KindUnproven         // a KDC that cannot prove itself by the keytab
 	KindClock            // our clock and the KDC's differ too much
 	KindSecureChannel    // the machine account gets no secure channel to a controller
+	KindStore            // the store of what outlives a request does not answer
 	kindEnd
 )
 
@@ -144,6 +146,8 @@ var kindNames = [kindEnd]string{
 	KindUnproven:         "kdc_unproven",
 	KindClock:            "clock",
 	KindSecureChannel:    "secure_channel",
+	KindThrottled:        "throttled",
+	KindStore:            "store",
 }
 
 // String is the word for the log's reason field.
