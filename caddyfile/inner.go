@@ -22,6 +22,9 @@ func inner(in string) map[string]string {
 		for word, block := range deeper {
 			deeper[word] = block + " of the directory"
 		}
+		for word := range throttleWords() {
+			deeper[word] = "throttle"
+		}
 		return deeper
 	}
 	return nil
