@@ -107,6 +107,7 @@ func threatIDs() (ids []string) {
 			ids = append(ids, fmt.Sprintf("%s-%02d", letter, i+1))
 		}
 	}
+	ids = append(ids, "F-10", "F-11")
 	slices.Sort(ids)
 	return ids
 }
