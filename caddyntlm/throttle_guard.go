@@ -82,7 +82,8 @@ func (v *visit) try(ctx context.Context, claimed identity.Name, password identit
 }
 
 // sought is the account that a name means to a directory. Where the directory does not
-// say, names count as one that it would take for its own with whatever domain.
+// say, names count as one whatever their domain, which some controllers pass over: two
+// accounts that count as one are refused too early at worst.
 func (h *Handler) sought(ctx context.Context, d directory, name identity.Name) identity.Sought {
 	if i := slices.Index(h.directories, d); i >= 0 && h.finders[i] != nil {
 		return h.finders[i].FindAccount(ctx, name)
@@ -90,12 +91,9 @@ func (h *Handler) sought(ctx context.Context, d directory, name identity.Name) i
 	if name.Domain == "" {
 		name = identity.ParseName(name.User) // a Type 3 may hold both in one field
 	}
-	text := name.String()
-	if d.Accepts(name) {
-		text = name.User
-		if user, _, ok := name.UPN(); ok {
-			text = user
-		}
+	text := name.User
+	if user, _, ok := name.UPN(); ok {
+		text = user
 	}
 	return identity.Sought{Account: identity.Fold(text)}
 }
