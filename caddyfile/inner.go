@@ -29,6 +29,9 @@ func inner(in string) map[string]string {
 				deeper[word] = "session"
 			}
 		}
+		for word := range throttleWords() {
+			deeper[word] = "throttle"
+		}
 		return deeper
 	}
 	return nil

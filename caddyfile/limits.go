@@ -15,6 +15,7 @@ func limitWords() words[handler] {
 		"handshake_timeout": {usage: "handshake_timeout <duration>", least: 1, most: 1, parse: readHandshakeTimeout},
 		"max_body":          {usage: "max_body <size>", least: 1, most: 1, parse: readMaxBody},
 		"max_pending":       {usage: maxPendingUsage, least: 1, most: 2, parse: readMaxPending},
+		"throttle":          {usage: throttleUsage, most: 1, block: true, parse: readThrottle},
 		"allow_preflight":   {usage: "allow_preflight", parse: readAllowPreflight},
 		"one_to_one":        {usage: "one_to_one <cidr>…", least: 1, most: -1, many: true, parse: readOneToOne},
 	}

@@ -31,6 +31,11 @@ func TestInnerWords(t *testing.T) {
 		"tls": tlsWords().list(), "user": userWords().list(), "group": groupWords().list(), "timeout": timeoutWords().list(),
 		"cache": cacheWords().list(), "pool": poolWords().list(), "map": {"fallback"}, "service_account kerberos": accountWords().list(),
 	}
+	for _, word := range throttleWords().list() {
+		if got := inner("windows_auth")[word]; got != "throttle" {
+			t.Errorf("%s: got %q, want throttle", word, got)
+		}
+	}
 	for word, where := range inner("ldap") {
 		if slices.Contains(directoryWords().list(), word) || slices.Contains(handlerWords().list(), word) {
 			t.Errorf("%s has a place outside %s too", word, where)

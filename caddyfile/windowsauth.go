@@ -62,6 +62,7 @@ func handlerWords() words[handler] {
 //		handshake_timeout <duration>
 //		max_body <size>
 //		max_pending <total> [<per-address>]
+//		throttle off | throttle { … }
 //		allow_preflight
 //		one_to_one <cidr>…
 //		extended_protection off|allow|require

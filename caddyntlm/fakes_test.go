@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
@@ -224,7 +226,11 @@ func (x *fakeExchange) Finish(ctx context.Context, authenticate []byte) (*identi
 	open := x.dir.open[x]
 	x.dir.lastAuthenicate = authenticate
 	x.dir.mu.Unlock()
-	parts := strings.SplitN(string(authenticate[12:]), "\x00", 3)
+	var response []byte
+	if m, err := ntlm.ParseAuthenticate(authenticate); err == nil {
+		response = m.NTResponse
+	}
+	parts := strings.SplitN(string(response), "\x00", 3)
 	if !open || len(parts) != 3 || parts[0] != string(x.challenge[12:]) {
 		return nil, identity.Fail(identity.KindBadCredentials, errors.New("not the answer to this challenge"))
 	}

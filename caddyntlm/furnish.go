@@ -103,6 +103,9 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if err := h.shareEndpoints(); err != nil {
 		return err
 	}
+	if err := h.shareThrottle(ctx); err != nil {
+		return err
+	}
 	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil && !takesSigning(h.ntlm) {
 		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
 	}
@@ -116,10 +119,10 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 // settle checks the configuration and makes it ready.
 func (h *Handler) settle(directories []directory) error {
 	h.conns, h.notices, h.endpoints = newConns(), new(notices), newEndpoints()
-	if err := errors.Join(h.settleLimits(), h.settleOneToOne(), h.settleNTLM(), h.settleProtection(), h.settleSession()); err != nil {
+	if err := errors.Join(h.settleLimits(), h.settleOneToOne(), h.settleNTLM(), h.settleProtection(), h.settleSession(), h.Throttle.check()); err != nil {
 		return err
 	}
-	h.directories, h.meter = directories, newMeter(newMetrics(), directories)
+	h.directories, h.finders, h.meter = directories, accountFinders(directories), newMeter(newMetrics(), directories)
 	h.scope = policy.Scope{First: directories[0].Name()}
 	if err := checkTwice(directories); err != nil {
 		return err

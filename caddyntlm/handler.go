@@ -12,9 +12,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/throttle"
 )
 
 func init() {
@@ -80,6 +82,9 @@ type Handler struct {
 	// What becomes of clients that come by NTLM: allow; warn, which lets them in and
 	// writes who they are and why they did not use Kerberos; refuse. Default: allow.
 	NTLM string `json:"ntlm,omitempty"`
+	// How many wrong passwords may reach the controllers. Default: what keeps guessers
+	// from locking accounts.
+	Throttle *Throttle `json:"throttle,omitempty"`
 
 	directories []directory
 	ntlm        directory          // serves NTLM, nil where it is not offered
@@ -101,6 +106,9 @@ type Handler struct {
 	conns       *conns
 	pending     *quota
 	asking      *quota
+	throttle    *throttle.Throttle       // nil where it is off
+	throttling  bool                     // of the process that it shares
+	finders     []identity.AccountFinder // of the directories, nil for one that is none
 	server      *caddyhttp.Server
 	store       store.Store // of the app; nil where the door stands outside Caddy
 	sharing     bool        // of the endpoints
@@ -191,6 +199,7 @@ func (h *Handler) Cleanup() error {
 		h.conns.endAll()
 	}
 	h.unshareEndpoints()
+	h.unshareThrottle()
 	return h.unmeasure()
 }
 

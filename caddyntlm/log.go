@@ -126,6 +126,7 @@ type notices struct {
 	unspent                 rarely   // tickets at other nodes
 	http2                   sync.Map // by the port of the listener
 	use                     seldom   // of NTLM, by ntlmUser
+	throttled               seldom   // by guesser
 	refused                 seldom   // NTLM, by the client's network
 }
 
@@ -135,6 +136,8 @@ func (n *notices) floods(v *visit, kind identity.Kind) (skipped int64, due, coun
 	switch kind {
 	case identity.KindTooManyPending:
 		skipped, due = n.pending.due(v.start)
+	case identity.KindThrottled:
+		skipped, due = n.throttled.due(guesser{clientNetwork(v.r), v.claimed}, v.start)
 	case identity.KindNTLMRefused:
 		skipped, due = n.refused.due(clientNetwork(v.r), v.start)
 	default:

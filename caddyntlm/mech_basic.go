@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"context"
 	"strings"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -38,7 +39,7 @@ func (v *visit) identifyBasic() error {
 	return v.verifyPassword()
 }
 
-// verifyPassword asks a controller, and remembers a yes.
+// verifyPassword asks a controller, where the throttle lets it, and remembers a yes.
 func (v *visit) verifyPassword() error {
 	// Each holds a connection to a controller, for as long as that takes.
 	place, err := v.door.asking.enter(clientNetwork(v.r), v.id != nil)
@@ -48,11 +49,13 @@ func (v *visit) verifyPassword() error {
 	defer place.leave()
 	ctx, cancel := v.deadline()
 	defer cancel()
-	v.asked = true
-	principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, v.credential.password)
-	if err == nil {
-		err = v.resolve(ctx, principal)
-	}
+	err = v.guarded(ctx, v.claimed, v.credential.password, func(ctx context.Context) error {
+		principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, v.credential.password)
+		if err != nil {
+			return err
+		}
+		return v.resolve(ctx, principal)
+	})
 	if err != nil {
 		return err
 	}

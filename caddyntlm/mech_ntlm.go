@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -159,18 +160,23 @@ func (v *visit) resume() (*handshake, error) {
 	return waiting.handshake, nil
 }
 
-// finish gives the Type 3 to the exchange.
+// finish gives the Type 3 to the exchange, where the throttle lets it.
 func (v *visit) finish(h *handshake) error {
 	ctx, cancel := v.deadline()
 	defer cancel()
-	v.from, v.asked, v.earlier = v.door.ntlm, true, h.took
-	v.by = byNTLM
-	principal, err := h.exchange.Finish(ctx, v.credential.message)
-	if err != nil {
-		v.tellUnfit(h, err)
+	v.from, v.by, v.earlier = v.door.ntlm, byNTLM, h.took
+	if err := v.readClaimed(); err != nil {
 		return err
 	}
-	if err := v.resolve(ctx, principal); err != nil {
+	err := v.guarded(ctx, v.claimed, identity.Secret{}, func(ctx context.Context) error {
+		principal, err := h.exchange.Finish(ctx, v.credential.message)
+		if err != nil {
+			v.tellUnfit(h, err)
+			return err
+		}
+		return v.resolve(ctx, principal)
+	})
+	if err != nil {
 		return err
 	}
 	if err := v.conclude(h); err != nil {

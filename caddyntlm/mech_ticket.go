@@ -26,8 +26,14 @@ func (v *visit) acceptTicket(acceptor *spnego.Acceptor, token []byte) error {
 	if turn.Need == spnego.Send {
 		return v.owe(acceptor, turn.Reply)
 	}
-	v.final = turn.Reply
+	v.acceptedTicket(turn.Reply)
 	return nil
+}
+
+// acceptedTicket keeps the token that tells the client that its ticket was right.
+func (v *visit) acceptedTicket(reply []byte) {
+	v.final = reply
+	v.noteKnown()
 }
 
 // continueTicket goes on where the client had to be told about Kerberos first, or
@@ -35,7 +41,7 @@ func (v *visit) acceptTicket(acceptor *spnego.Acceptor, token []byte) error {
 func (v *visit) continueTicket(h *handshake, turn spnego.Turn) error {
 	if h.proven != nil && turn.Need == spnego.Done {
 		v.id, v.from, v.by, v.loggedIn, v.verifier, v.claimed, v.meant = h.proven, v.door.tickets, byTicket, true, h.verifier, h.claimed, h.meant
-		v.final = turn.Reply
+		v.acceptedTicket(turn.Reply)
 		return nil
 	}
 	if turn.Need != spnego.Run {
@@ -49,7 +55,7 @@ func (v *visit) continueTicket(h *handshake, turn spnego.Turn) error {
 		h.close() // its place goes to the handshake that comes
 		return v.owe(h.acceptor, next.Reply)
 	}
-	v.final = next.Reply
+	v.acceptedTicket(next.Reply)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package caddyntlm
 import (
 	"encoding/base64"
 	"encoding/binary"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
 
 // ntlmMessage is a message of a type that means something to a fakeDirectory
@@ -19,7 +21,21 @@ func authorization(scheme string, token []byte) string {
 func type1() string { return authorization("NTLM", ntlmMessage(1, "negotiate")) }
 
 func type3(challenge []byte, user, password string) string {
-	return authorization("NTLM", ntlmMessage(3, string(challenge[12:])+"\x00"+user+"\x00"+password))
+	return authorization("NTLM", authenticateMessage(challenge, user, password))
+}
+
+// authenticateMessage is a Type 3 whose response a fakeExchange reads.
+func authenticateMessage(challenge []byte, user, password string) []byte {
+	named := user
+	if len(user) > 1<<10 {
+		named = "long"
+	}
+	m := ntlm.Authenticate{Flags: ntlm.NegotiateUnicode, User: named, NTResponse: []byte(string(challenge[12:]) + "\x00" + user + "\x00" + password)}
+	message, err := m.Marshal()
+	if err != nil {
+		panic(err)
+	}
+	return message
 }
 
 func basic(user, password string) string {

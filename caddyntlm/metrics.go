@@ -29,6 +29,7 @@ type metrics struct {
 	logins     *prometheus.HistogramVec
 	ntlm       *prometheus.CounterVec
 	sessions   *prometheus.CounterVec
+	throttled  *prometheus.CounterVec
 	pending    *prometheus.Desc
 	remembered *prometheus.Desc
 
@@ -55,6 +56,10 @@ func newMetrics() *metrics {
 			Name: "caddy_windows_auth_sessions_total",
 			Help: "What became of sessions: opened, rotated, and by what they ended but for time.",
 		}, []string{"event", "form"}),
+		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caddy_windows_auth_throttled_total",
+			Help: "Passwords that no controller was asked about, by whose limit of wrong ones it was.",
+		}, []string{"limit", "directory"}),
 		pending: prometheus.NewDesc("caddy_windows_auth_pending_handshakes",
 			"NTLM handshakes that are half open.", nil, nil),
 		remembered: prometheus.NewDesc("caddy_windows_auth_connections_remembered",
@@ -69,6 +74,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	m.logins.Describe(to)
 	m.ntlm.Describe(to)
 	m.sessions.Describe(to)
+	m.throttled.Describe(to)
 	to <- m.pending
 	to <- m.remembered
 }
@@ -79,6 +85,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	m.logins.Collect(to)
 	m.ntlm.Collect(to)
 	m.sessions.Collect(to)
+	m.throttled.Collect(to)
 	var pending, remembered int64
 	m.mu.Lock()
 	for h := range m.doors {

@@ -72,7 +72,7 @@ func TestMessagesUnchanged(t *testing.T) {
 	if got, want := string(d.dir.lastNegotiate), string(ntlmMessage(1, "negotiate")); got != want {
 		t.Errorf("got Type 1 %q, want %q", got, want)
 	}
-	want := string(ntlmMessage(3, "challenge-1\x00alice\x00secret-a"))
+	want := string(authenticateMessage(ntlmMessage(2, "challenge-1"), "alice", "secret-a"))
 	if got := string(d.dir.lastAuthenicate); got != want {
 		t.Errorf("got Type 3 %q, want %q", got, want)
 	}

@@ -55,6 +55,8 @@ func (v *visit) refuse(err error) error {
 		}
 	case http.StatusForbidden:
 		v.tellAccepted()
+	case http.StatusTooManyRequests:
+		header.Set("Retry-After", throttledFor(err))
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", retryAfter)
 	}

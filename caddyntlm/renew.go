@@ -42,8 +42,8 @@ func (v *visit) renew() error {
 	err := v.ask()
 	switch {
 	case err == nil:
-	case kindOf(err) == identity.KindTooManyPending:
-		// The client's own doing: nobody was asked.
+	case kindOf(err) == identity.KindTooManyPending, kindOf(err) == identity.KindThrottled:
+		// Nobody was asked: it proves nothing.
 	case technical(kindOf(err)):
 		// A client that left proves nothing about the controllers, and others
 		// may share the connection.
@@ -60,8 +60,22 @@ func (v *visit) renew() error {
 // that once more, which is the better proof and needs no service account.
 func (v *visit) ask() error {
 	if v.scheme == schemeBasic && !v.loggedIn && !v.bySession {
-		return v.verifyPassword()
+		err := v.verifyPassword()
+		if kindOf(err) != identity.KindThrottled {
+			return err
+		}
+		// Somebody guesses: that touches nobody who is known, where the directory can
+		// look the account up without the password.
+		if v.refresh() == nil {
+			return nil
+		}
+		return err
 	}
+	return v.refresh()
+}
+
+// refresh asks the directory without a password.
+func (v *visit) refresh() error {
 	ctx, cancel := v.deadline()
 	defer cancel()
 	id, err := v.from.Refresh(ctx, v.id)

@@ -65,7 +65,7 @@ func mustMarshal(token []byte, err error) []byte {
 func message1() []byte { return ntlmMessage(1, "negotiate") }
 
 func message3(challenge []byte, user, password string) []byte {
-	return ntlmMessage(3, string(challenge[12:])+"\x00"+user+"\x00"+password)
+	return authenticateMessage(challenge, user, password)
 }
 
 // token is the token of the only challenge of an answer, nil where there is

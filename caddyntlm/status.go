@@ -17,8 +17,8 @@ type outcome struct {
 	close  bool // the connection ends with the answer
 }
 
-// A kind of each sort; only logIn carries challenges, only unavailable carries
-// Retry-After.
+// A kind of each sort; only logIn carries challenges, only unavailable and throttled
+// carry Retry-After.
 var (
 	logIn         = outcome{http.StatusUnauthorized, "log in", "challenge", zapcore.DebugLevel, false}
 	wrong         = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.InfoLevel, false}
@@ -26,6 +26,7 @@ var (
 	suspicious    = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.WarnLevel, false}
 	misconfigured = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.ErrorLevel, false}
 	malformed     = outcome{http.StatusBadRequest, "bad Authorization header", "refuse", zapcore.WarnLevel, true}
+	throttled     = outcome{http.StatusTooManyRequests, "too many wrong passwords: try again later", "refuse", zapcore.InfoLevel, false}
 	tooLarge      = outcome{http.StatusRequestEntityTooLarge, "request body too large during a log-in", "refuse", zapcore.WarnLevel, true}
 	forbidden     = outcome{http.StatusForbidden, "not allowed", "deny", zapcore.InfoLevel, false}
 	unavailable   = outcome{http.StatusServiceUnavailable, "authentication is not available now", "fail", zapcore.WarnLevel, false}
@@ -61,6 +62,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindPAC:           suspicious,
 	identity.KindProtection:    suspicious,
 	identity.KindSession:       wrong,
+	identity.KindThrottled:     throttled,
 
 	identity.KindBadCredentials:  wrong,
 	identity.KindGuestMapped:     suspicious,

@@ -20,7 +20,7 @@ func TestEveryKindHasAnOutcome(t *testing.T) {
 			if !o.close {
 				t.Errorf("%v leaves the connection open", kind)
 			}
-		case 401, 403, 500, 503:
+		case 401, 403, 429, 500, 503:
 			if o.close {
 				t.Errorf("%v closes the connection", kind)
 			}
@@ -42,7 +42,7 @@ func TestCredentialAndTechnicalKinds(t *testing.T) {
 		identity.KindBadCredentials: 401, identity.KindLocked: 401, identity.KindDisabled: 401,
 		identity.KindUnavailable: 503, identity.KindTLS: 503, identity.KindServiceAccount: 503, identity.KindNTLMBlocked: 503,
 		identity.KindClientSigning: 503, identity.KindChannelBinding: 503, identity.KindTooManyPending: 503,
-		identity.KindDenied: 403, identity.KindNoIdentity: 500, identity.KindInternal: 500, identity.KindNotFound: 401,
+		identity.KindDenied: 403, identity.KindNoIdentity: 500, identity.KindInternal: 500, identity.KindNotFound: 401, identity.KindThrottled: 429, identity.KindStore: 503,
 	} {
 		if got := outcomeOf(kind, schemeBasic).status; got != want {
 			t.Errorf("%v: got %d, want %d", kind, got, want)

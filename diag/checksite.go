@@ -142,6 +142,15 @@ func refusedHint(scheme string) string {
 	return hint + ": the site's log names the reason"
 }
 
+// retryIn tells for how long.
+func retryIn(a *answer) string {
+	seconds := a.header.Get("Retry-After")
+	if seconds == "" {
+		return "for a time that it does not tell"
+	}
+	return seconds + " seconds from now"
+}
+
 // verdict says what the last answer means: nil for a page.
 func verdict(a *answer, scheme string) error {
 	advise := func(what, hint string) error {
@@ -154,6 +163,8 @@ func verdict(a *answer, scheme string) error {
 		return advise(scheme+" was refused", refusedHint(scheme))
 	case a.code == http.StatusForbidden:
 		return advise("authenticated, and no rule lets this user in", "the site's log names the rule and the user's groups")
+	case a.code == http.StatusTooManyRequests:
+		return &advice{fmt.Errorf("%s: too many wrong passwords before, so nobody looked at this one", a.status), "the site's throttle refuses the right one too until the wait is over, " + retryIn(a) + "; the site's log says whose limit it is"}
 	case a.code == http.StatusServiceUnavailable:
 		return &advice{fmt.Errorf("%s: the site cannot ask a domain controller", a.status), "the site's log names the controller and the cure; the password is not to blame"}
 	case a.code == http.StatusRequestEntityTooLarge, a.code == http.StatusBadRequest, a.code == http.StatusRequestHeaderFieldsTooLarge:

@@ -67,6 +67,12 @@ Open the first in a browser (and a private window to come as somebody else), or 
   curl --basic -u '%[2]s:%[3]s' http://%[1]s/
 
 `, address, first.Name, first.Password)
+	fmt.Fprintf(out, `A guesser waits, and the account stays open: the first of these is told 401, the others 429, and so is the right password
+until the seconds of Retry-After are over
+
+  for i in 1 2 3; do curl -so /dev/null -w '%%{http_code} %%header{retry-after}\n' --basic -u "%[2]s:wrong$i" http://%[1]s/; done
+
+`, address, first.Name)
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(table, "  user\tpassword\twho it is, or what happens\n")
 	for _, user := range users {

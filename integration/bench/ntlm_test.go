@@ -32,6 +32,9 @@ http://%[4]s {
 	bind 127.0.0.1
 	windows_auth EXAMPLE {
 		schemes ntlm
+		throttle {
+			attempts 8
+		}
 	}
 	respond "hello"
 }
@@ -53,7 +56,7 @@ http://%[1]s {
 `
 
 const (
-	ntlmWorkers = 8   // clients at a time
+	ntlmWorkers = 8   // clients at a time, all of one user: as many attempts as the sites' throttle lets go at once
 	ntlmBatch   = 200 // log-ins at each site by turns
 )
 

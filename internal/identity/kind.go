@@ -41,6 +41,7 @@ const (
 	KindPAC           // a PAC that nobody vouches for
 	KindProtection    // meant for another server: extended protection
 	KindSession       // a session or key that has ended, or never was
+	KindThrottled     // too many wrong passwords: nobody is asked for a while
 
 	// What the controller says about the account.
 
@@ -147,6 +148,7 @@ var kindNames = [kindEnd]string{
 	KindClock:            "clock",
 	KindSecureChannel:    "secure_channel",
 	KindSession:          "session",
+	KindThrottled:        "throttled",
 	KindStore:            "store",
 }
 

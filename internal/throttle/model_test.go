@@ -1,0 +1,95 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// controller counts as a domain controller does: wrong passwords within the
+// observation window, forgotten at a right one.
+type controller struct{ wrong []time.Time }
+
+func (c *controller) count(now time.Time, window time.Duration) int {
+	n := 0
+	for _, at := range c.wrong {
+		if now.Sub(at) < window {
+			n++
+		}
+	}
+	return n
+}
+
+type underWay struct {
+	*Attempt
+	since time.Time
+}
+
+// TestModel: whatever comes in whatever order, at one node or another, at once or one after another, never
+// locks an account at a controller; nobody waits while nothing is under way; and an
+// attempt that is refused has a wait.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lockout := rapid.IntRange(2, 6).Draw(t, "lockout")
+		observation := time.Duration(rapid.IntRange(1, 40).Draw(t, "observation")) * time.Minute
+		limits := Limits{
+			Attempts: rapid.IntRange(1, 6).Draw(t, "attempts"), Window: 10 * time.Minute, FirstWait: time.Second, LongestWait: time.Minute,
+			PerAddress: rapid.IntRange(1, 20).Draw(t, "per address"),
+		}
+		first, c := start(limits)
+		nodes := []*Throttle{first, New(limits, first.store, NewProcess(1000, c.read), nil)}
+		dc := new(controller)
+		var running []underWay
+		t.Repeat(map[string]func(*rapid.T){
+			"enter": func(t *rapid.T) {
+				try := Try{Account: "alice", Lockout: lockout, Observation: observation}
+				try.Address = netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(1, 3).Draw(t, "address"))})
+				if n := rapid.IntRange(0, 3).Draw(t, "password"); n > 0 {
+					try.Password = Fingerprint{byte(n)}
+				}
+				a, err := rapid.SampledFrom(nodes).Draw(t, "node").look(context.Background(), try)
+				switch {
+				case err == nil:
+					running = append(running, underWay{a, c.read()})
+				case errors.Is(err, errBusy) && len(running) == 0:
+					t.Fatal("waits for nothing")
+				case !errors.Is(err, errBusy) && !errors.Is(err, ErrKnownWrong) && waitOf(err) <= 0:
+					t.Fatalf("refused without a wait: %v", err)
+				}
+				if got := dc.count(c.read(), observation) + len(running); got > lockout-1 {
+					t.Fatalf("%d at the controller or on the way, which locks at %d", got, lockout)
+				}
+			},
+			"end": func(t *rapid.T) {
+				if len(running) == 0 {
+					t.Skip()
+				}
+				i := rapid.IntRange(0, len(running)-1).Draw(t, "which")
+				a := running[i].Attempt
+				running = append(running[:i], running[i+1:]...)
+				switch rapid.IntRange(0, 5).Draw(t, "outcome") {
+				case 0:
+					dc.wrong = nil
+					a.Right(rapid.SampledFrom([]string{"", "alice", "S-1-5-21-1"}).Draw(t, "canonical"))
+				case 1:
+					a.Undecided()
+				case 2:
+					a.Locked()
+				default:
+					dc.wrong = append(dc.wrong, c.read())
+					a.Wrong()
+				}
+			},
+			"pass": func(t *rapid.T) {
+				c.pass(time.Duration(rapid.IntRange(1, 900).Draw(t, "seconds")) * time.Second)
+				// Nobody asks a controller for so long: a node has died.
+				running = slices.DeleteFunc(running, func(u underWay) bool { return c.read().Sub(u.since) >= placeLife })
+			},
+		})
+	})
+}
