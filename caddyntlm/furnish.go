@@ -69,6 +69,9 @@ func (h *Handler) open(ctx caddy.Context) ([]directory, error) {
 // furnish makes the handler ready to serve, given its directories.
 func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	h.log, h.now = ctx.Logger(), time.Now
+	if err := h.openStore(ctx); err != nil {
+		return err
+	}
 	if err := h.settle(directories); err != nil {
 		return err
 	}
@@ -76,6 +79,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if h.Require != nil {
 		wanted = caddyldap.WantsOf(*h.Require)
 	}
+	wanted.Add(h.factorWants())
 	wanted.Attributes = append(wanted.Attributes, h.forwarding.attributes()...)
 	if err := want(ctx, wanted); err != nil {
 		return err
@@ -91,6 +95,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	h.makeRoom(server)
 	h.warnPlain()
 	h.warnSpeaksNTLM()
+	h.warnOfCodes()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
 	if err := h.shareEndpoints(); err != nil {
@@ -138,7 +143,10 @@ func (h *Handler) settle(directories []directory) error {
 	if h.rule, err = policy.Compile(rule); err != nil {
 		return fmt.Errorf("require: %w", err)
 	}
-	return caddyldap.CheckRoles(rule.Roles(), directories)
+	if err := h.settleFactor(); err != nil {
+		return err
+	}
+	return caddyldap.CheckRoles(append(rule.Roles(), h.factorWants().Roles...), directories)
 }
 
 func checkTwice(directories []directory) error {
@@ -168,6 +176,8 @@ func (h *Handler) settleSchemes() error {
 			return err
 		case slices.Contains(h.offered, s):
 			return fmt.Errorf("schemes: %s stands there twice", word)
+		case !h.lendsCode(s):
+			return fmt.Errorf("schemes: totp asks everybody for a code, and %s carries none: take it out, write exempt kerberos or ntlm in the block totp, or say there by require who owes a code", word)
 		case !slices.Contains(served, s) && (s != schemeNegotiate || h.ntlmDirectory() == nil):
 			return fmt.Errorf("schemes: no verifier of %s serves %s", h.names(), word)
 		}
@@ -198,7 +208,7 @@ func (h *Handler) served() []scheme {
 	if h.passwordDirectory(identity.Name{}) != nil {
 		served = append(served, schemeBasic)
 	}
-	return served
+	return slices.DeleteFunc(served, func(s scheme) bool { return !h.lendsCode(s) })
 }
 
 // takesSigning reports whether a directory, which may be nil, serves NTLM to clients

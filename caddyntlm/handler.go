@@ -14,6 +14,7 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/spnego"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
 func init() {
@@ -41,6 +42,8 @@ type Handler struct {
 	// Request headers that tell the application who the user is. A client's own
 	// headers of these names are removed from every request.
 	Forward []Forward `json:"forward,omitempty"`
+	// Ask for a second factor. Default: none is asked for.
+	TOTP *TOTP `json:"totp,omitempty"`
 	// What {http.auth.user.id} holds.
 	Username *Username `json:"username,omitempty"`
 	// Realm of the Basic challenge. Default: the request's host.
@@ -84,6 +87,8 @@ type Handler struct {
 	mechanisms  []spnego.Mechanism // inside Negotiate
 	offered     []scheme
 	rule        *policy.Policy
+	factor      *factor     // nil where none is asked for
+	store       store.Store // of spent codes
 	scope       policy.Scope
 	bypasses    []bypass
 	forwarding  *forwarding

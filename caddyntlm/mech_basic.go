@@ -49,13 +49,19 @@ func (v *visit) verifyPassword() error {
 	ctx, cancel := v.deadline()
 	defer cancel()
 	v.asked = true
-	principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, v.credential.password)
+	password, err := v.partCode(ctx)
+	if err != nil {
+		return err
+	}
+	principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, password)
 	if err == nil {
 		err = v.resolve(ctx, principal)
 	}
 	if err != nil {
 		return err
 	}
-	v.conn.remember(v.print, v.id)
+	if v.remembersPassword() {
+		v.conn.remember(v.print, v.id)
+	}
 	return nil
 }

@@ -81,7 +81,9 @@ func (v *visit) ask() error {
 // keep puts a renewed identity in the place of the old one.
 func (v *visit) keep() {
 	if v.scheme == schemeBasic {
-		v.conn.remember(v.print, v.id)
+		if v.remembersPassword() {
+			v.conn.remember(v.print, v.id)
+		}
 		return
 	}
 	v.conn.step(v.from.Key(), eventRenewed, v.remembered())

@@ -79,6 +79,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindDenied:     forbidden,
 	identity.KindRealm:      forbidden,
 	identity.KindNoIdentity: internal,
+	identity.KindFactor:     wrong,
 
 	identity.KindUnavailable:      unavailable,
 	identity.KindBusy:             unavailable,
@@ -97,6 +98,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindUnproven:         broken,
 	identity.KindClock:            broken,
 	identity.KindSecureChannel:    broken,
+	identity.KindStore:            unavailable,
 }
 
 // outcomeOf looks a kind up. A kind that the table does not know is an internal

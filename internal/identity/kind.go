@@ -63,6 +63,7 @@ const (
 	KindDenied     // no rule allows it
 	KindRealm      // a ticket proves somebody of a realm that is not accepted
 	KindNoIdentity // require was reached without an identity: a configuration mistake
+	KindFactor     // the second factor is owed, or its code is refused
 
 	// Technical failures: nobody's password is to blame.
 
@@ -83,6 +84,7 @@ const (
 	KindUnproven         // a KDC that cannot prove itself by the keytab
 	KindClock            // our clock and the KDC's differ too much
 	KindSecureChannel    // the machine account gets no secure channel to a controller
+	KindStore            // what is counted, spent or kept among nodes cannot be asked for
 	kindEnd
 )
 
@@ -144,6 +146,8 @@ var kindNames = [kindEnd]string{
 	KindUnproven:         "kdc_unproven",
 	KindClock:            "clock",
 	KindSecureChannel:    "secure_channel",
+	KindFactor:           "second_factor",
+	KindStore:            "store",
 }
 
 // String is the word for the log's reason field.
