@@ -48,7 +48,7 @@ func readTOTP(a *handler, l line) error {
 func readTOTPAttribute(f *secondFactor, l line) error {
 	if f.Attribute = l.args[0].Text; !identity.CheckAttribute(f.Attribute) {
 		// What stands there may be a URI, which is a secret.
-		return errorAt(l.args[0], "not the name of an LDAP attribute such as extensionAttribute15: the otpauth:// URIs themselves stand in the directory")
+		return errorAt(l.args[0], "not the name of an LDAP attribute such as unixUserPassword: the otpauth:// URIs themselves stand in the directory")
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	factorAttribute = "extensionAttribute15"
+	factorAttribute = "unixUserPassword"
 	factorURI       = "otpauth://totp/EXAMPLE:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 )
 
@@ -123,7 +123,7 @@ func TestConceal(t *testing.T) {
 		"no attribute":       {func(*Directory) {}, "a b", "not the name"},
 		"nobody to read it":  {func(d *Directory) { d.ServiceAccount = nil }, factorAttribute, "no service_account"},
 		"a name of accounts": {func(*Directory) {}, "Mail", "other purposes"},
-		"attributes":         {func(d *Directory) { d.Attributes = []string{"extensionattribute15"} }, factorAttribute, "other purposes"},
+		"attributes":         {func(d *Directory) { d.Attributes = []string{"unixuserpassword"} }, factorAttribute, "other purposes"},
 		"map": {func(d *Directory) {
 			d.Map = &Map{Lines: []MapLine{{Attribute: factorAttribute, Expression: "x", Role: []string{"r"}}}}
 		}, factorAttribute, "other purposes"},
@@ -143,7 +143,7 @@ func TestConceal(t *testing.T) {
 	if err := d.Conceal(factorAttribute); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.want(Wants{Attributes: []string{"department", "ExtensionAttribute15"}}); err == nil || !strings.Contains(err.Error(), "secrets of second factors") {
+	if err := d.want(Wants{Attributes: []string{"department", "UnixUserPassword"}}); err == nil || !strings.Contains(err.Error(), "secrets of second factors") {
 		t.Errorf("a rule asks about it: got %v, want an error", err)
 	}
 	d, _ = open(t, demoDirectory(s), "EXAMPLE")

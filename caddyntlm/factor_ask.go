@@ -142,6 +142,9 @@ func (f *factor) told(err error) error {
 // owesCode is the refusal of a request that brings no code.
 func (v *visit) owesCode() error {
 	v.codeless = v.by != byPassword
+	if _, err := readFactors(v.enrolled); err != nil && v.enrolled.Account != "" && !v.codeless {
+		return v.door.factor.unusable(err)
+	}
 	hint := "The code follows the password without a space, as in passwort123456; the log-in page asks for it."
 	switch v.by {
 	case byNTLM:
