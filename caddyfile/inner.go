@@ -22,6 +22,13 @@ func inner(in string) map[string]string {
 		for word, block := range deeper {
 			deeper[word] = block + " of the directory"
 		}
+		for word := range sessionWords() {
+			if block, also := deeper[word]; also {
+				deeper[word] = "session, or " + block
+			} else {
+				deeper[word] = "session"
+			}
+		}
 		return deeper
 	}
 	return nil

@@ -7,7 +7,7 @@ package caddyfile
 func unbuilt(in string) []string {
 	if in == "windows_auth" {
 		return []string{
-			"throttle", "session", "login",
+			"throttle", "login",
 		}
 	}
 	return nil

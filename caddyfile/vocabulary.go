@@ -20,6 +20,7 @@ func Words() []string {
 	all = append(all, within("verify.keytab", keytabWords())...)
 	all = append(all, within("verify.kerberos_password", kerberosPasswordWords())...)
 	all = append(all, handlerWords().list()...)
+	all = append(all, within("session", sessionWords())...)
 	all = append(all, within("require", ruleWords())...)
 	all = append(all, within("totp", totpWords())...)
 	slices.Sort(all)

@@ -44,6 +44,7 @@ func handlerWords() words[handler] {
 		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
 		"ntlm":           {usage: ntlmUsage, least: 1, most: 1, parse: readNTLM},
 		"totp":           {usage: totpUsage, needsBlock: true, parse: readTOTP},
+		"session":        {usage: sessionUsage, block: true, parse: readSession},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
 	maps.Copy(w, limitWords())
@@ -71,6 +72,11 @@ func handlerWords() words[handler] {
 //		accept_target <host>…
 //		ntlm allow|warn|refuse
 //		totp { … }             # see readTOTP
+//		session {              # or alone
+//			ttl <duration>
+//			idle <duration>
+//			cookie <name>
+//		}
 //		directory { … }        # with URLs: the words of an ldap block
 //	}
 func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

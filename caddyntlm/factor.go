@@ -135,7 +135,7 @@ func (h *Handler) lendsCode(s scheme) bool {
 }
 
 // keepsSessions reports whether a log-in opens a session, which holds its second factor.
-func (h *Handler) keepsSessions() bool { return false }
+func (h *Handler) keepsSessions() bool { return h.Session != nil }
 
 // warnOfCodes says what is known at the start to trouble users.
 func (h *Handler) warnOfCodes() {

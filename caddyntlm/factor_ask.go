@@ -52,24 +52,61 @@ func (v *visit) partCode(ctx context.Context) (identity.Secret, error) {
 // factor refuses whoever owes a second factor and has not given it. It is asked about
 // every request, whatever has proven who sends it, so that no way in leads around it.
 func (v *visit) factor() error {
-	f := v.door.factor
-	if f == nil || v.factored || f.exempts(v.by) {
-		return nil
-	}
-	if f.free != nil {
-		decision, err := v.judge(f.free)
-		if err != nil || decision.Allow {
-			return err
-		}
+	owes, err := v.owesFactor()
+	if err != nil || !owes {
+		return err
 	}
 	if v.code == "" {
 		return v.owesCode()
 	}
-	if err := v.checkCode(v.from, v.id, v.enrolled, v.code); err != nil {
+	return v.giveCode(v.code)
+}
+
+// owesFactor reports whether the user of the request, v.id, owes a second factor that
+// neither the request nor its session has given.
+func (v *visit) owesFactor() (bool, error) {
+	f := v.door.factor
+	if f == nil || v.factored || f.exempts(v.by) || v.bySession && v.holdsFactor() {
+		return false, nil
+	}
+	if f.free != nil {
+		decision, err := v.judge(f.free)
+		if err != nil || decision.Allow {
+			return false, err
+		}
+	}
+	given, err := v.sessionGives()
+	return !given, err
+}
+
+// giveCode checks a code of the request's user, whose password, ticket or session has just
+// been accepted, and spends it: from then on the request has given the second factor, and
+// so may the session that is opened or marked in it. Errors are of KindFactor, of KindStore,
+// or those of a directory that does not answer.
+func (v *visit) giveCode(code string) error {
+	if err := v.checkCode(v.from, v.id, v.enrolled, code); err != nil {
 		return err
 	}
 	v.factored = true
 	return nil
+}
+
+// sessionGives reports whether the request comes with the cookie of a session of the same
+// user that holds the second factor. What came beside it, such as a code that a browser
+// sends again, is then not looked at.
+func (v *visit) sessionGives() (bool, error) {
+	if v.bySession || v.session != nil {
+		return false, nil
+	}
+	came, err := v.cookieSession()
+	if came == nil || err != nil {
+		return false, err
+	}
+	if came.record.Directory != v.from.Key() || came.record.Account != v.id.AccountKey() || came.record.Factor.IsZero() {
+		return false, nil
+	}
+	v.session = came
+	return true, nil
 }
 
 // remembersPassword reports whether the connection may remember a password that was

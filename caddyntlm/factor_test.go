@@ -460,3 +460,89 @@ func TestFactorConfiguration(t *testing.T) {
 		})
 	}
 }
+
+// newFactorSessionDoor asks for codes and keeps sessions, whose pages are those of
+// actOnSession. Doors that share a store are sites of one server.
+func newFactorSessionDoor(t *testing.T, kept store.Store, clock *clock, change func(*door)) *sessionDoor {
+	t.Helper()
+	return newSessionDoor(t, func(d *door) {
+		d.kept = kept
+		d.dir.tickets = &fakeTickets{directory: d.dir}
+		d.dir.passwords["carol"], d.dir.uris = "secret-c", nil
+		withTOTP(d, clock, func(f *TOTP) { f.Require = &policy.Rule{ValidUser: true} })
+		d.Handler.store = kept
+		if change != nil {
+			change(d)
+		}
+	})
+}
+
+// F-08: a session that a code opened holds the second factor, by cookie and by key; one
+// that a password alone opened, at a site that asks for none, does not.
+func TestFactorOfASession(t *testing.T) {
+	clock := middleOfStep()
+	kept := store.NewMemory(nil, clock.now)
+	lax := newFactorSessionDoor(t, kept, clock, func(d *door) { d.TOTP = nil })
+	strict := newFactorSessionDoor(t, kept, clock, nil)
+	refused := func(what string, got answer) {
+		t.Helper()
+		if got.StatusCode != 401 {
+			t.Errorf("%s: got %d, want 401", what, got.StatusCode)
+		}
+		strict.wantReason(t, identity.KindFactor)
+	}
+
+	weak := lax.logIn(t, "alice")
+	refused("a session of a password", strict.get(t, weak))
+	refused("the same on HTTP/2", strict.ask(t, 2, "/", weak))
+	refused("the same for a WebSocket", strict.get(t, append([]string{weak}, upgrade...)...))
+	key := "Authorization: Bearer " + lax.ask(t, 1, "/key", weak).text
+	refused("its key", strict.get(t, key))
+	refused("its cookie beside a ticket", strict.get(t, weak, negotiate(ticketOf("alice"))))
+
+	// The code makes it one that holds the factor, under a new name.
+	first := strict.get(t, asPage, weak, basic("alice", "secret-a"+codeAt(t, aliceURI, clock.now(), 0)))
+	first.wantUser(t, "alice")
+	strong := cookieOf(first)
+	if strong == "" || strong == weak {
+		t.Fatalf("got cookie %q, want a new one", strong)
+	}
+	strict.get(t, weak).want(t, 401, negotiated...)
+	strict.get(t, strong).wantUser(t, "alice")
+	strict.ask(t, 2, "/", strong).wantUser(t, "alice")
+	lax.get(t, strong).wantUser(t, "alice")
+	key = "Authorization: Bearer " + strict.ask(t, 1, "/key", strong).text
+	refused("a key that was opened without a code", strict.get(t, key))
+
+	// What a browser sends with each request: the same code, and the cookie.
+	for range 3 {
+		again := strict.get(t, asPage, strong, basic("alice", "secret-a"+codeAt(t, aliceURI, clock.now(), 0)))
+		again.wantUser(t, "alice")
+		if cookieOf(again) != "" {
+			t.Error("got another session for the same browser")
+		}
+	}
+	strict.get(t, strong, negotiate(ticketOf("alice"))).wantUser(t, "alice")
+	strict.get(t, asPage, strong, negotiate(ticketOf("alice"))).wantUser(t, "alice")
+	strict.get(t, strong).wantUser(t, "alice") // a log-in that carries no code has not replaced it
+	strict.get(t, strong, basic("alice", "wrong"+codeAt(t, aliceURI, clock.now(), 0))).want(t, 401, negotiated...)
+	refused("somebody else's session", strict.get(t, strong, negotiate(ticketOf("bob"))))
+
+	// A log-in with a code opens one that holds it at once.
+	fresh := cookieOf(strict.get(t, asPage, basic("bob", "secret-b"+codeAt(t, bobURI, clock.now(), 0))))
+	strict.get(t, fresh).wantUser(t, "bob")
+}
+
+// A session that a ticket opened where tickets need no code holds none elsewhere.
+func TestFactorExemptOfASession(t *testing.T) {
+	clock := middleOfStep()
+	kept := store.NewMemory(nil, clock.now)
+	exempting := newFactorSessionDoor(t, kept, clock, func(d *door) { d.TOTP.Exempt = []string{"kerberos"} })
+	strict := newFactorSessionDoor(t, kept, clock, nil)
+	cookie := cookieOf(exempting.get(t, asPage, negotiate(ticketOf("alice"))))
+	exempting.get(t, cookie).wantUser(t, "alice")
+	if got := strict.get(t, cookie); got.StatusCode != 401 {
+		t.Errorf("got %d, want 401", got.StatusCode)
+	}
+	strict.wantReason(t, identity.KindFactor)
+}

@@ -92,6 +92,9 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
 	}
 	h.server = server
+	if err := h.openBook(ctx); err != nil {
+		return err
+	}
 	h.makeRoom(server)
 	h.warnPlain()
 	h.warnSpeaksNTLM()
@@ -114,7 +117,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 // settle checks the configuration and makes it ready.
 func (h *Handler) settle(directories []directory) error {
 	h.conns, h.notices, h.endpoints = newConns(), new(notices), newEndpoints()
-	if err := errors.Join(h.settleLimits(), h.settleOneToOne(), h.settleNTLM(), h.settleProtection()); err != nil {
+	if err := errors.Join(h.settleLimits(), h.settleOneToOne(), h.settleNTLM(), h.settleProtection(), h.settleSession()); err != nil {
 		return err
 	}
 	h.directories, h.meter = directories, newMeter(newMetrics(), directories)

@@ -76,6 +76,9 @@ type Handler struct {
 	// Hosts that clients may mean where no TLS tells: names of this site, without
 	// HTTP/ before them.
 	AcceptTarget []string `json:"accept_target,omitempty"`
+	// One log-in for every connection and version of HTTP, by a cookie or a key.
+	// Default: none.
+	Session *Session `json:"session,omitempty"`
 	// What becomes of clients that come by NTLM: allow; warn, which lets them in and
 	// writes who they are and why they did not use Kerberos; refuse. Default: allow.
 	NTLM string `json:"ntlm,omitempty"`
@@ -106,6 +109,7 @@ type Handler struct {
 	sharing     bool // of the endpoints
 	notices     *notices
 	meter       *meter
+	sessions    *sessions // nil without
 	now         func() time.Time
 	log         *zap.Logger
 }

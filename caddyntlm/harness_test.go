@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
 // door is a handler behind net/http, wired as Caddy wires it, with an
@@ -32,6 +33,7 @@ type door struct {
 	logs   *observer.ObservedLogs
 	inner  []caddyhttp.MiddlewareHandler // between the door and the application
 	served atomic.Int64                  // requests that reached the application
+	kept   store.Store                   // for sessions
 }
 
 // newDoor makes a door in front of a fake directory; change may alter the
@@ -62,6 +64,12 @@ func prepareDoor(t *testing.T, change func(*door)) *door {
 	}
 	if err := d.settle([]directory{d.dir}); err != nil {
 		t.Fatal(err)
+	}
+	if d.Session != nil {
+		if d.kept == nil {
+			d.kept = store.NewMemory(nil, d.now)
+		}
+		d.sessions = newSessions(d.Session, d.kept, d.now)
 	}
 	return d
 }
@@ -102,6 +110,9 @@ func (d *door) application(w http.ResponseWriter, r *http.Request) error {
 	d.served.Add(1)
 	if len(r.Header["Authorization"]) > 0 {
 		d.t.Error("the application saw an Authorization header")
+	}
+	if strings.Contains(strings.Join(r.Header["Cookie"], ";"), hostPrefix+DefaultSessionCookie) {
+		d.t.Error("the application saw the cookie of a session")
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/session"
 )
 
 // scheme is an authentication scheme as the door sees it.
@@ -19,11 +20,13 @@ const (
 	schemeNTLM             // [MS-NTHT]: one log-in a connection
 	schemeBasic            // RFC 7617: one a request
 	schemeForeign          // any other, never offered here
+	schemeBearer           // RFC 6750: the key of a session
+	schemes
 )
 
 // String is the word of the configuration and the log.
 func (s scheme) String() string {
-	return [...]string{"", "negotiate", "ntlm", "basic", "other"}[s]
+	return [...]string{"", "negotiate", "ntlm", "basic", "other", "bearer"}[s]
 }
 
 // Limits of tokens once decoded. They bound what a stranger can make the
@@ -41,6 +44,7 @@ type credential struct {
 	message  []byte          // the NTLM message; of Negotiate the token, until that is unwrapped
 	name     identity.Name   // Basic
 	password identity.Secret // Basic
+	token    session.Token   // Bearer; none where it is no key of this server
 }
 
 var (
@@ -74,6 +78,9 @@ func parseAuthorization(headers []string) (credential, error) {
 		return parseNTLM(token)
 	case strings.EqualFold(word, "Basic"):
 		return parseBasic(token)
+	case strings.EqualFold(word, "Bearer"):
+		key, _ := session.ParseToken(token)
+		return credential{scheme: schemeBearer, token: key}, nil
 	}
 	return credential{scheme: schemeForeign}, nil
 }

@@ -31,6 +31,7 @@ func (v *visit) refuse(err error) error {
 	// An error page may come from another server, which must see neither a
 	// password nor a token.
 	v.r.Header.Del("Authorization")
+	v.stripSession()
 	kind := kindOf(err)
 	o := outcomeOf(kind, v.scheme)
 	if v.r.Context().Err() != nil && o.status >= http.StatusInternalServerError {

@@ -59,7 +59,7 @@ func (v *visit) renew() error {
 // ask asks the directory. With a password at hand the controller is asked about
 // that once more, which is the better proof and needs no service account.
 func (v *visit) ask() error {
-	if v.scheme == schemeBasic && !v.loggedIn {
+	if v.scheme == schemeBasic && !v.loggedIn && !v.bySession {
 		return v.verifyPassword()
 	}
 	ctx, cancel := v.deadline()
@@ -74,23 +74,30 @@ func (v *visit) ask() error {
 		return identity.Fail(identity.KindMismatch, errOther)
 	}
 	v.id = id
-	v.keep()
-	return nil
+	return v.keep()
 }
 
 // keep puts a renewed identity in the place of the old one.
-func (v *visit) keep() {
+func (v *visit) keep() error {
+	if v.bySession {
+		return v.keepSession()
+	}
 	if v.scheme == schemeBasic {
 		if v.remembersPassword() {
 			v.conn.remember(v.print, v.id)
 		}
-		return
+		return nil
 	}
 	v.conn.step(v.from.Key(), eventRenewed, v.remembered())
+	return nil
 }
 
-// forget makes the connection forget the user.
+// forget makes the connection forget the user, or ends the session.
 func (v *visit) forget() {
+	if v.bySession {
+		v.dropSession()
+		return
+	}
 	if v.scheme == schemeBasic {
 		v.conn.remember(v.print, nil)
 		return

@@ -60,6 +60,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindService:       wrong,
 	identity.KindPAC:           suspicious,
 	identity.KindProtection:    suspicious,
+	identity.KindSession:       wrong,
 
 	identity.KindBadCredentials:  wrong,
 	identity.KindGuestMapped:     suspicious,

@@ -41,6 +41,9 @@ type visit struct {
 	outer    *visit // which let the request in before, at an outer windows_auth
 	final    []byte // last token of a negotiation, for the client
 
+	session   *carried // that the request is of, or that goes with its log-in
+	bySession bool     // id is the session's
+
 	meant    identity.Meant // by the client that logged in
 	claimed  identity.Name  // for the log
 	verifier string
@@ -103,10 +106,16 @@ func (v *visit) admit() error {
 	if err == nil {
 		err = v.decide(v.door.rule)
 	}
+	if err == nil {
+		v.openAtLogIn()
+	}
 	if err == nil && v.credential.scheme != schemeNone {
 		// The credential was for this door. The application must not see a
 		// password or token, and a proxy behind would take it for its own.
 		v.r.Header.Del("Authorization")
+	}
+	if err == nil {
+		v.stripSession()
 	}
 	return err
 }
@@ -122,6 +131,9 @@ func (v *visit) identify() error {
 	if v.scheme == schemeNone {
 		return v.identifyKnown()
 	}
+	if v.scheme == schemeBearer && v.door.sessions != nil {
+		return v.identifyKey()
+	}
 	if !slices.Contains(v.door.offered, v.scheme) {
 		return v.unoffered()
 	}
@@ -132,36 +144,6 @@ func (v *visit) identify() error {
 		return v.identifyNTLM()
 	}
 	return v.identifyBasic()
-}
-
-// identifyKnown serves a request without Authorization.
-func (v *visit) identifyKnown() error {
-	if outer := answerOf(v.r.Context()); outer != nil && outer.id != nil && v.door.has(outer.from) {
-		// An outer windows_auth knows the same directory and has taken the
-		// credential out of the request.
-		if err := v.holdKnown(outer.remembered()); err != nil {
-			return err
-		}
-		v.conn, v.from = outer.conn, outer.from
-		v.credential.password, v.print = outer.credential.password, outer.print
-		v.claimed, v.loggedIn = outer.claimed, outer.loggedIn
-		v.enrolled, v.code, v.factored = outer.enrolled, outer.code, outer.factored
-		v.verifier, v.server = outer.verifier, outer.server
-		return nil
-	}
-	do, known := v.step(eventNothing, held{})
-	if do != doIdentify {
-		return identity.Fail(identity.KindNoCredentials, nil)
-	}
-	if err := v.holdKnown(known); err != nil {
-		return err
-	}
-	v.from = v.door.seats
-	return v.keepCurrent()
-}
-
-func (h *Handler) has(d directory) bool {
-	return slices.ContainsFunc(h.directories, func(own directory) bool { return own.Key() == d.Key() })
 }
 
 // checkName refuses whom the configured format of names leaves nameless: an

@@ -40,6 +40,7 @@ const (
 	KindService       // a ticket for another service
 	KindPAC           // a PAC that nobody vouches for
 	KindProtection    // meant for another server: extended protection
+	KindSession       // a session or key that has ended, or never was
 
 	// What the controller says about the account.
 
@@ -84,7 +85,7 @@ const (
 	KindUnproven         // a KDC that cannot prove itself by the keytab
 	KindClock            // our clock and the KDC's differ too much
 	KindSecureChannel    // the machine account gets no secure channel to a controller
-	KindStore            // what is counted, spent or kept among nodes cannot be asked for
+	KindStore            // the store of sessions, counts and codes does not answer
 	kindEnd
 )
 
@@ -147,6 +148,7 @@ var kindNames = [kindEnd]string{
 	KindClock:            "clock",
 	KindSecureChannel:    "secure_channel",
 	KindFactor:           "second_factor",
+	KindSession:          "session",
 	KindStore:            "store",
 }
 

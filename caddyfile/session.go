@@ -1,0 +1,39 @@
+package caddyfile
+
+import (
+	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
+)
+
+var sessionUsage = "session, or " + blockUsage("session", "ttl <duration>", "idle <duration>", "cookie <name>")
+
+// sessionWords are the lines of a session block.
+func sessionWords() words[caddyntlm.Session] {
+	return words[caddyntlm.Session]{
+		"ttl": {usage: "ttl <duration>", least: 1, most: 1, parse: func(s *caddyntlm.Session, l line) (err error) {
+			s.TTL, err = readDuration(l)
+			return err
+		}},
+		"idle": {usage: "idle <duration>", least: 1, most: 1, parse: func(s *caddyntlm.Session, l line) (err error) {
+			s.Idle, err = readDuration(l)
+			return err
+		}},
+		"cookie": {usage: "cookie <name>", least: 1, most: 1, parse: func(s *caddyntlm.Session, l line) error {
+			s.Cookie = l.args[0].Text
+			if err := caddyntlm.CheckSession(&caddyntlm.Session{Cookie: s.Cookie}); err != nil {
+				return errorAt(l.args[0], "%w", err)
+			}
+			return nil
+		}},
+	}
+}
+
+func readSession(a *handler, l line) error {
+	a.Session = new(caddyntlm.Session)
+	if err := sessionWords().read(a.Session, "session", l.block); err != nil {
+		return err
+	}
+	if err := caddyntlm.CheckSession(a.Session); err != nil {
+		return errorAt(l.word, "%w", err)
+	}
+	return nil
+}
