@@ -23,6 +23,7 @@ func Words() []string {
 	all = append(all, within("session", sessionWords())...)
 	all = append(all, within("throttle", throttleWords())...)
 	all = append(all, within("require", ruleWords())...)
+	all = append(all, within("totp", totpWords())...)
 	slices.Sort(all)
 	return all
 }

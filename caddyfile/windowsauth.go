@@ -22,6 +22,8 @@ type handler struct {
 	schemes []caddyfile.Token
 	// refused is the word of ntlm refuse, nil without it.
 	refused *caddyfile.Token
+	// factor is the word totp, nil without it.
+	factor *caddyfile.Token
 	// site are the directories in order.
 	site []*caddyldap.Directory
 	// own is the one directory of the short form, nil in the other.
@@ -41,6 +43,7 @@ func handlerWords() words[handler] {
 		"username":       {usage: usernameUsage, least: 1, most: 2, parse: readUsername},
 		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
 		"ntlm":           {usage: ntlmUsage, least: 1, most: 1, parse: readNTLM},
+		"totp":           {usage: totpUsage, needsBlock: true, parse: readTOTP},
 		"session":        {usage: sessionUsage, block: true, parse: readSession},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
@@ -69,6 +72,7 @@ func handlerWords() words[handler] {
 //		accept_binding <hex>…
 //		accept_target <host>…
 //		ntlm allow|warn|refuse
+//		totp { … }             # see readTOTP
 //		session {              # or alone
 //			ttl <duration>
 //			idle <duration>
@@ -97,6 +101,9 @@ func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 		return nil, err
 	}
 	if err := a.finishOwn(l.word); err != nil {
+		return nil, err
+	}
+	if err := a.checkFactor(); err != nil {
 		return nil, err
 	}
 	a.Require = anyOf(a.rules)

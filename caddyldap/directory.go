@@ -66,6 +66,7 @@ type Directory struct {
 	dnsDomain string   // configured or from a base DN; may be empty
 	bases     []string // where accounts may be; empty: the whole domain
 	reading   reading
+	concealed []string // attributes that hold secrets
 	mapping   *mapping // nil without a map
 	filters   []*wantedFilter
 	schema    sync.Map     // syntaxes of attributes, as far as asked

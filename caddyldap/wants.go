@@ -24,7 +24,8 @@ func WantsOf(r policy.Rule) Wants {
 	return Wants{Attributes: r.Attributes(), Filters: r.Filters(), Groups: r.Groups(), Roles: r.Roles()}
 }
 
-func (w *Wants) add(more Wants) {
+// Add joins wants.
+func (w *Wants) Add(more Wants) {
 	w.Attributes = append(w.Attributes, more.Attributes...)
 	w.Groups = append(w.Groups, more.Groups...)
 	w.Roles = append(w.Roles, more.Roles...)
@@ -41,7 +42,7 @@ func (w *Wants) add(more Wants) {
 func (a *App) Want(w Wants) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.wanted.add(w)
+	a.wanted.Add(w)
 	if n := len(a.wanted.Filters); n > maxFilters {
 		return fmt.Errorf("require: %d different filters in all rules, and at most %d are asked at a log-in: make one of several with (&…) or (|…)", n, maxFilters)
 	}
@@ -55,6 +56,9 @@ func (a *App) Want(w Wants) error {
 
 // want has a directory read attributes and ask filters.
 func (d *Directory) want(w Wants) error {
+	if err := d.checkConcealed(w.Attributes); err != nil {
+		return err
+	}
 	d.wantAttributes(w.Attributes)
 	for _, text := range w.Filters {
 		if err := d.wantFilter(text); err != nil {

@@ -74,6 +74,15 @@ func app(ctx caddy.Context) (*App, error) {
 	return loaded.(*App), nil
 }
 
+// openStore finds the store of all sites.
+func (h *Handler) openStore(ctx caddy.Context) error {
+	shared, err := app(ctx)
+	if err == nil {
+		h.store = shared.Store()
+	}
+	return err
+}
+
 // Interface guards.
 var (
 	_ caddy.App          = (*App)(nil)

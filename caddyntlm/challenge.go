@@ -34,6 +34,9 @@ func (v *visit) challenge() (reason string) {
 }
 
 func (v *visit) offer(s scheme) (line, why string) {
+	if v.codeless && !v.door.carries(s) {
+		return "", "This site asks for a second factor, which " + s.word() + " does not carry."
+	}
 	if s == schemeBasic {
 		if !v.mayBasic() {
 			return "", "Basic needs HTTPS."

@@ -45,8 +45,11 @@ type fakeDirectory struct {
 	challenges                     uint64
 	lastNegotiate, lastAuthenicate []byte
 	lastChannel                    *identity.Channel
-	meant                          identity.Meant // what every client says
-	tickets                        *fakeTickets   // nil without
+	meant                          identity.Meant      // what every client says
+	tickets                        *fakeTickets        // nil without
+	uris                           map[string][]string // of second factors, by user
+	enrolment                      func() error        // before they are read
+	read                           atomic.Int64        // how often they were
 }
 
 func newFakeDirectory(name string) *fakeDirectory {

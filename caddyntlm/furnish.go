@@ -10,7 +10,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -69,6 +68,14 @@ func (h *Handler) open(ctx caddy.Context) ([]directory, error) {
 // furnish makes the handler ready to serve, given its directories.
 func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	h.log, h.now = ctx.Logger(), time.Now
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
+	}
+	h.server = server
+	if err := h.openStore(ctx); err != nil {
+		return err
+	}
 	if err := h.settle(directories); err != nil {
 		return err
 	}
@@ -76,6 +83,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if h.Require != nil {
 		wanted = caddyldap.WantsOf(*h.Require)
 	}
+	wanted.Add(h.factorWants())
 	wanted.Attributes = append(wanted.Attributes, h.forwarding.attributes()...)
 	if err := want(ctx, wanted); err != nil {
 		return err
@@ -83,35 +91,18 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 	if err := h.loadBypass(ctx); err != nil {
 		return err
 	}
-	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok {
-		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
-	}
-	shared, err := app(ctx)
-	if err != nil {
-		return err
-	}
-	h.server, h.store = server, shared.Store()
 	if err := errors.Join(h.openBook(ctx), h.openEvents(ctx)); err != nil {
 		return err
 	}
 	h.makeRoom(server)
-	h.warnPlain()
-	h.warnSpeaksNTLM()
+	h.warn()
 	server.RegisterConnContext(h.conns.connContext)
 	server.RegisterConnState(h.conns.connState)
 	if err := h.shareEndpoints(); err != nil {
 		return err
 	}
-	if err := h.shareThrottle(ctx); err != nil {
+	if err := h.shareThrottle(); err != nil {
 		return err
-	}
-	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil && !takesSigning(h.ntlm) {
-		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
-	}
-	if len(directories) > 1 && h.ntlm != nil {
-		h.log.Info("NTLM serves one of several directories: its challenge goes out before the client names a domain",
-			zap.String("directory", h.ntlm.Name()))
 	}
 	return h.measure(ctx)
 }
@@ -148,7 +139,10 @@ func (h *Handler) settle(directories []directory) error {
 	if h.rule, err = policy.Compile(rule); err != nil {
 		return fmt.Errorf("require: %w", err)
 	}
-	return caddyldap.CheckRoles(rule.Roles(), directories)
+	if err := h.settleFactor(); err != nil {
+		return err
+	}
+	return caddyldap.CheckRoles(append(rule.Roles(), h.factorWants().Roles...), directories)
 }
 
 func checkTwice(directories []directory) error {
@@ -178,6 +172,8 @@ func (h *Handler) settleSchemes() error {
 			return err
 		case slices.Contains(h.offered, s):
 			return fmt.Errorf("schemes: %s stands there twice", word)
+		case !h.lendsCode(s):
+			return fmt.Errorf("schemes: totp asks everybody for a code, and %s carries none: take it out, write exempt kerberos or ntlm in the block totp, or say there by require who owes a code", word)
 		case !slices.Contains(served, s) && (s != schemeNegotiate || h.ntlmDirectory() == nil):
 			return fmt.Errorf("schemes: no verifier of %s serves %s", h.names(), word)
 		}
@@ -208,7 +204,7 @@ func (h *Handler) served() []scheme {
 	if h.passwordDirectory(identity.Name{}) != nil {
 		served = append(served, schemeBasic)
 	}
-	return served
+	return slices.DeleteFunc(served, func(s scheme) bool { return !h.lendsCode(s) })
 }
 
 // takesSigning reports whether a directory, which may be nil, serves NTLM to clients

@@ -44,6 +44,8 @@ type Handler struct {
 	// Request headers that tell the application who the user is. A client's own
 	// headers of these names are removed from every request.
 	Forward []Forward `json:"forward,omitempty"`
+	// Ask for a second factor. Default: none is asked for.
+	TOTP *TOTP `json:"totp,omitempty"`
 	// What {http.auth.user.id} holds.
 	Username *Username `json:"username,omitempty"`
 	// Realm of the Basic challenge. Default: the request's host.
@@ -93,6 +95,7 @@ type Handler struct {
 	mechanisms  []spnego.Mechanism // inside Negotiate
 	offered     []scheme
 	rule        *policy.Policy
+	factor      *factor // nil where none is asked for
 	scope       policy.Scope
 	bypasses    []bypass
 	forwarding  *forwarding

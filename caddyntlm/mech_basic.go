@@ -49,8 +49,12 @@ func (v *visit) verifyPassword() error {
 	defer place.leave()
 	ctx, cancel := v.deadline()
 	defer cancel()
-	err = v.guarded(ctx, v.claimed, v.credential.password, func(ctx context.Context) error {
-		principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, v.credential.password)
+	password, err := v.partCode(ctx)
+	if err != nil {
+		return err
+	}
+	err = v.guarded(ctx, v.claimed, password, func(ctx context.Context) error {
+		principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, password)
 		if err != nil {
 			return err
 		}
@@ -59,6 +63,8 @@ func (v *visit) verifyPassword() error {
 	if err != nil {
 		return err
 	}
-	v.conn.remember(v.print, v.id)
+	if v.remembersPassword() {
+		v.conn.remember(v.print, v.id)
+	}
 	return nil
 }

@@ -97,7 +97,9 @@ func (v *visit) keep() error {
 		return v.keepSession()
 	}
 	if v.scheme == schemeBasic {
-		v.conn.remember(v.print, v.id)
+		if v.remembersPassword() {
+			v.conn.remember(v.print, v.id)
+		}
 		return nil
 	}
 	v.conn.step(v.from.Key(), eventRenewed, v.remembered())

@@ -219,10 +219,12 @@ func (v *visit) openAtLogIn() {
 	came, err := v.cookieSession()
 	if err == nil && v.isSame(came) {
 		v.session = came // and not a new one for each request of a client that always logs in
-		return
-	}
-	if err == nil {
-		_, err = v.openSession(session.Cookie, false)
+		if !v.factored || v.holdsFactor() {
+			return
+		}
+		_, err = v.markFactor()
+	} else if err == nil {
+		_, err = v.openSession(session.Cookie, v.factored)
 	}
 	if err != nil {
 		if skipped, due := s.failing.due(v.start); due {

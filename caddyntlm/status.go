@@ -82,6 +82,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindDenied:     forbidden,
 	identity.KindRealm:      forbidden,
 	identity.KindNoIdentity: internal,
+	identity.KindFactor:     wrong,
 
 	identity.KindUnavailable:      unavailable,
 	identity.KindBusy:             unavailable,

@@ -107,13 +107,9 @@ type keptProcess struct{ *throttle.Process }
 func (keptProcess) Destruct() error { return nil }
 
 // shareThrottle makes the throttle ready, over what all sites count together.
-func (h *Handler) shareThrottle(ctx caddy.Context) error {
+func (h *Handler) shareThrottle() error {
 	if h.Throttle.isOff() {
 		return nil
-	}
-	shared, err := app(ctx)
-	if err != nil {
-		return err
 	}
 	process, _, err := sharedProcess.LoadOrNew(processKey, func() (caddy.Destructor, error) {
 		return keptProcess{throttle.NewProcess(mostCounted, time.Now)}, nil
@@ -122,7 +118,7 @@ func (h *Handler) shareThrottle(ctx caddy.Context) error {
 		return err
 	}
 	h.throttling = true
-	h.throttle = throttle.New(h.Throttle.limits(), shared.Store(), process.(keptProcess).Process, h.warnStoreDown)
+	h.throttle = throttle.New(h.Throttle.limits(), h.store, process.(keptProcess).Process, h.warnStoreDown)
 	return nil
 }
 

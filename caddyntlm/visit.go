@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
-	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
 // visit is one request at the door. Once it is let in, the visit is what later
@@ -25,6 +24,11 @@ type visit struct {
 
 	credential credential
 	print      fingerprint // of a Basic credential
+
+	enrolled identity.Enrolment // of whom a password claims to be, where codes are asked for
+	code     string             // that came behind the password
+	factored bool               // the second factor is given
+	codeless bool               // it is owed, and what proves the user carries none
 
 	id       *identity.Identity
 	name     string    // of id, for the application
@@ -97,6 +101,9 @@ func (v *visit) admit() error {
 		err = v.checkName()
 	}
 	if err == nil {
+		err = v.factor()
+	}
+	if err == nil {
 		err = v.decide(v.door.rule)
 	}
 	if err == nil {
@@ -154,29 +161,6 @@ func nameless() error {
 		Hint: "Choose another username format for this site, or give the account the attribute.",
 		Err:  errNameless,
 	}
-}
-
-// decide asks a rule. Before a denial the groups are asked for again, unless
-// they were read a moment ago. What the rule wants to know and nobody has asked
-// yet is asked at any age: the identity may be of before a reload that brought the
-// rule.
-func (v *visit) decide(rule *policy.Policy) error {
-	decision := rule.Decide(v.id, v.door.scope)
-	if !decision.Allow && (decision.Unasked || v.age() > v.door.limits.groups) {
-		final := v.loggedIn // straight after a log-in nothing newer can be had
-		err := v.renew()
-		switch {
-		case err == nil:
-			decision = rule.Decide(v.id, v.door.scope)
-		case !final || kindOf(err) != identity.KindCannotRefresh:
-			return err
-		}
-	}
-	v.rule = decision.Rule
-	if !decision.Allow {
-		return identity.Fail(identity.KindDenied, nil)
-	}
-	return nil
 }
 
 // step moves the seat of the directory that serves handshakes.

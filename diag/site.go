@@ -134,6 +134,9 @@ func rulesOf(document []byte) ([]policy.Rule, error) {
 			if h.Require != nil {
 				rules = append(rules, *h.Require)
 			}
+			if h.TOTP != nil && h.TOTP.Require != nil {
+				rules = append(rules, *h.TOTP.Require)
+			}
 		case handlerRequire:
 			var q caddyntlm.Require
 			if err := json.Unmarshal(raw, &q); err != nil {

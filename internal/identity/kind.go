@@ -65,6 +65,7 @@ const (
 	KindDenied     // no rule allows it
 	KindRealm      // a ticket proves somebody of a realm that is not accepted
 	KindNoIdentity // require was reached without an identity: a configuration mistake
+	KindFactor     // the second factor is owed, or its code is refused
 
 	// Technical failures: nobody's password is to blame.
 
@@ -147,6 +148,7 @@ var kindNames = [kindEnd]string{
 	KindUnproven:         "kdc_unproven",
 	KindClock:            "clock",
 	KindSecureChannel:    "secure_channel",
+	KindFactor:           "second_factor",
 	KindSession:          "session",
 	KindThrottled:        "throttled",
 	KindStore:            "store",

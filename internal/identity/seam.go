@@ -135,3 +135,28 @@ type Sought struct {
 	// it is not known.
 	Observation time.Duration
 }
+
+// FactorSource is a Directory that keeps the secrets of second factors in an attribute
+// of accounts. They go into no Identity, so that no cache, session, rule or placeholder
+// holds them; each is read where a code is checked, so that one that is removed or
+// replaced counts at once.
+type FactorSource interface {
+	Directory
+	// Conceal says, while the configuration loads, that an attribute holds secrets. It
+	// is an error where nobody may read them, without a service account, and where the
+	// configuration shows the attribute to anybody.
+	Conceal(attribute string) error
+	// EnrolmentOf reads the secrets of the account that the verifiers would take a name
+	// for. A name that nobody has takes as long, and has none.
+	EnrolmentOf(ctx context.Context, name Name, attribute string) (Enrolment, error)
+	// Enrolment reads those of somebody who is known.
+	Enrolment(ctx context.Context, id *Identity, attribute string) (Enrolment, error)
+}
+
+// Enrolment is what a directory holds of somebody's second factor.
+type Enrolment struct {
+	// Account is whose it is, as AccountKey; empty where nobody has the name.
+	Account string
+	// Secrets are the values of the attribute, in no order.
+	Secrets []Secret
+}
