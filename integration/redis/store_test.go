@@ -88,3 +88,5 @@ func TestRedisKeepsTheContract(t *testing.T) {
 		})
 	}
 }
+
+func systemRoots() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }

@@ -42,13 +42,10 @@ func (s *Store) newClient() (*client, error) {
 		TLSConfig:   s.config.TLS,
 		Dialer:      net.Dialer{Timeout: limit, KeepAlive: 5 * time.Second},
 		DialCtxFn: func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
-			switch {
-			case !opened:
+			if !opened {
 				return nil, errNotYet
-			case config != nil:
-				return (&tls.Dialer{NetDialer: d, Config: config}).DialContext(ctx, "tcp", address)
 			}
-			return d.DialContext(ctx, "tcp", address)
+			return s.dial(ctx, address, d, config)
 		},
 		AuthCredentialsFn: s.credentials(c),
 		ClientSetInfo:     []string{}, // a server before 7.2 would refuse it
@@ -72,6 +69,13 @@ func (s *Store) newClient() (*client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+func dial(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
+	if config != nil {
+		return (&tls.Dialer{NetDialer: d, Config: config}).DialContext(ctx, "tcp", address)
+	}
+	return d.DialContext(ctx, "tcp", address)
 }
 
 // credentials reads them for a connection.
@@ -143,7 +147,7 @@ func (s *Store) ask(ctx bounded, again repeat, send func(context.Context, rueidi
 		if err != nil {
 			return rueidis.RedisMessage{}, s.fault(err)
 		}
-		result := send(ctx, c.Client)
+		result := recovered(ctx, c, send)
 		if err = result.NonRedisError(); err == nil {
 			s.rest.answered()
 			return s.answer(c, result)
@@ -166,6 +170,17 @@ func (s *Store) ask(ctx bounded, again repeat, send func(context.Context, rueidi
 		}
 		return rueidis.RedisMessage{}, fault
 	}
+}
+
+// recovered sends a command. The library believes the lengths that a server announces,
+// and panics at one that cannot be.
+func recovered(ctx context.Context, c *client, send func(context.Context, rueidis.Client) rueidis.RedisResult) (result rueidis.RedisResult) {
+	defer func() {
+		if recover() != nil {
+			result = rueidis.NewErrorResult(errAnswer)
+		}
+	}()
+	return send(ctx, c.Client)
 }
 
 // answer is what the server said, where that is no error.

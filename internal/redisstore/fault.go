@@ -16,33 +16,37 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
-// Fault is a technical failure, with the cure where it is known. It is a store.ErrDown
+// Error is a technical failure, with the cure where it is known. It is a store.ErrDown
 // and nothing else, so that nobody takes it for the end of a context of his own. It
 // holds no password.
-type Fault struct {
+type Error struct {
 	Server string // host:port
 	Hint   string
 	Err    error
 }
 
 // Error implements error.
-func (f *Fault) Error() string { return f.Server + ": " + f.Err.Error() }
+func (f *Error) Error() string { return f.Server + ": " + f.Err.Error() }
 
 // Unwrap makes it an ErrDown.
-func (*Fault) Unwrap() error { return store.ErrDown }
+func (*Error) Unwrap() error { return store.ErrDown }
 
 // credentialsError says that name or password could not be read.
 type credentialsError struct{ error }
 
 var errAnswer = errors.New("an answer that makes no sense")
 
-// fault is a Fault of an error in which no password can be.
-func (s *Store) fault(err error) *Fault {
-	return &Fault{Server: s.config.Address, Hint: hint(err), Err: errors.New(said(err))}
+// fault is an Error of an error in which no password can be.
+func (s *Store) fault(err error) *Error {
+	f := &Error{Server: s.config.Address, Hint: hint(err), Err: errors.New(said(err))}
+	if s.config.TLS != nil && isTimeout(err) {
+		f.Hint = hintSilent // it waits for a line, which TLS does not send
+	}
+	return f
 }
 
-// faultOf is a Fault of what came of a connection. A server may repeat what it was sent.
-func (s *Store) faultOf(c *client, err error) *Fault {
+// faultOf is an Error of what came of a connection. A server may repeat what it was sent.
+func (s *Store) faultOf(c *client, err error) *Error {
 	f := s.fault(err)
 	if password := c.password.Load(); password != nil && *password != "" {
 		f.Err = errors.New(strings.ReplaceAll(f.Err.Error(), *password, "…"))
@@ -77,13 +81,16 @@ func said(err error) string {
 	return strings.ToValidUTF8(text, "?")
 }
 
+const hintRights = "the user may not do that: ACL SETUSER … ~windows_auth:* +get +mget +set +del +scan +eval +evalsha +select +hello +info"
+
 // cures are the beginnings of what a server says, and what an administrator does.
 var cures = []struct{ begins, hint string }{
 	{"NOAUTH", "the server wants a password: write password into the block of store redis"},
 	{"WRONGPASS", "username or password is wrong: compare them with requirepass or the users of ACL LIST. A password is read anew for each connection"},
-	{"ERR AUTH <password> called without any password", "the server has no password: set requirepass there, or remove password here"},
-	{"ERR Client sent AUTH, but no password is set", "the server has no password: set requirepass there, or remove password here"},
-	{"NOPERM", "the user may not do that: ACL SETUSER … ~windows_auth:* +get +mget +set +del +scan +eval +evalsha +select +hello +info"},
+	{"AUTH <password> called without any password", "the server has no password: set requirepass there, or remove password here"},
+	{"Client sent AUTH, but no password is set", "the server has no password: set requirepass there, or remove password here"},
+	{"NOPERM", hintRights},
+	{"The user executing the script", hintRights},
 	{"OOM", "the server's memory is full: raise maxmemory. With maxmemory-policy noeviction nothing is lost until there is room"},
 	{"READONLY", "the server is a replica: name the primary"},
 	{"MASTERDOWN", "the server is a replica without its primary: name the primary, or mend it"},
@@ -94,9 +101,9 @@ var cures = []struct{ begins, hint string }{
 	{"CLUSTERDOWN", "the server is a node of a cluster, which is not supported: name a server that has all keys"},
 	{"DENIED", "the server has no password and takes nobody from elsewhere: set requirepass there, and write password here"},
 	{"BUSY", "the server runs somebody's script that does not end: SCRIPT KILL"},
-	{"ERR max number of clients", "the server takes no more connections: raise maxclients, or see who keeps them"},
-	{"ERR DB index is out of range", "the server has no database of that number: see databases in redis.conf"},
-	{"ERR invalid DB index", "the server has no database of that number: see databases in redis.conf"},
+	{"max number of clients", "the server takes no more connections: raise maxclients, or see who keeps them"},
+	{"DB index is out of range", "the server has no database of that number: see databases in redis.conf"},
+	{"invalid DB index", "the server has no database of that number: see databases in redis.conf"},
 	{"WRONGTYPE", "another program uses keys that begin with windows_auth: give each a database of its own, at the end of the URL"},
 }
 
@@ -111,7 +118,7 @@ func elsewhere(err error) bool {
 func hint(err error) string {
 	if refused, ok := errors.AsType[*rueidis.RedisError](err); ok {
 		for _, c := range cures {
-			if strings.HasPrefix(refused.Error(), c.begins) {
+			if strings.HasPrefix(strings.TrimPrefix(refused.Error(), "ERR "), c.begins) {
 				return c.hint
 			}
 		}
@@ -134,10 +141,17 @@ func hint(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return "where the server wants TLS write rediss://; else see its log"
 	case isTimeout(err):
-		return "the server hangs or is cut off: see its load and its log, and whether a firewall is between"
+		return hintHangs
+	case errors.Is(err, errAnswer), strings.HasPrefix(err.Error(), "received un"):
+		return "what answers there is no Redis: are host and port right?"
 	}
 	return ""
 }
+
+const (
+	hintHangs  = "the server hangs or is cut off: see its load and its log, and whether a firewall is between"
+	hintSilent = "the server hangs or is cut off, or that is not its tls-port: see its load and its log; without TLS write redis://"
+)
 
 func tlsHint(err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {

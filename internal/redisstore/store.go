@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type Config struct {
 // Store is a store.Store in a server. It connects when it is first asked.
 type Store struct {
 	config  Config
+	dial    func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error)
 	rest    rest
 	stripes stripes
 
@@ -56,7 +58,7 @@ var _ store.Store = (*Store)(nil)
 
 // New makes a store and touches no network. The caller closes it.
 func New(config Config) (*Store, error) {
-	s := &Store{config: config, stripes: newStripes()}
+	s := &Store{config: config, dial: dial, stripes: newStripes()}
 	var err error
 	s.current, err = s.newClient()
 	return s, err
