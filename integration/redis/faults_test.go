@@ -319,13 +319,12 @@ func TestNobodyThere(t *testing.T) {
 	for name, test := range map[string]struct{ address, hint string }{
 		"refused": {"127.0.0.1:" + port, "listens"},
 		"no name": {"redis.invalid:6379", "DNS"},
-		"http":    {web.Addr().String(), ""},
+		"http":    {web.Addr().String(), "no Redis"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := node(t, redisstore.Config{Address: test.address, Credentials: asDefault})
 			down(t, soon(t, get(t, s)), test.hint)
 			down(t, soon(t, update(t, s)), test.hint)
-			t.Log(get(t, s)())
 		})
 	}
 }
@@ -351,7 +350,9 @@ func TestServerHangs(t *testing.T) {
 			}
 			start = time.Now()
 			for range 1000 {
-				down(t, update(t, s)(), "hangs")
+				if down(t, update(t, s)(), "hangs"); time.Since(start) > patience {
+					break
+				}
 			}
 			if took := time.Since(start); took > patience {
 				t.Errorf("a thousand who came after took %v", took)
