@@ -43,6 +43,7 @@ var house = map[string][]string{
 	"internal/ntstatus": {},
 	// for tests alone
 	"internal/metrictest": {},
+	"internal/storetest":  {"internal/store"},
 	"internal/faultproxy": {},
 	"internal/kdctest":    {},
 	"internal/krbforge":   {},
@@ -64,6 +65,7 @@ var house = map[string][]string{
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
 	"integration":         {"", "integration/lab", "integration/servers", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
+	"integration/redis":   {},
 	"integration/adapt":   {"", "caddyfile"},
 	"integration/bench":   {"integration/lab", "integration/servers", "integration/slapd"},
 	"integration/lab":     {},
@@ -94,6 +96,7 @@ var outside = map[string][]string{
 	"internal/totp":       {"github.com/pquerna/otp", "github.com/pquerna/otp/hotp", "github.com/pquerna/otp/totp"},
 	"internal/loginpage":  {},
 	"internal/faultproxy": {},
+	"internal/storetest":  {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},
 	"internal/demodir":    {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},

@@ -7,6 +7,10 @@ import "slices"
 // directory are those of ldap.
 func Words() []string {
 	all := append([]string{"ldap", "windows_auth"}, matcherWords().list()...)
+	all = append(all, globalWords().list()...)
+	all = append(all, "store.memory", "store.redis")
+	all = append(all, within("store.memory", memoryWords())...)
+	all = append(all, within("store.redis", redisWords())...)
 	all = append(all, directoryWords().list()...)
 	all = append(all, within("server", serverWords())...)
 	all = append(all, within("service_account", accountWords())...)

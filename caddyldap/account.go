@@ -47,12 +47,12 @@ type password struct{ config *ServiceAccount }
 
 // evidence implements account.
 func (p password) evidence() (identity.Secret, error) {
-	return readSecret("service_account "+p.config.Name, p.config.Secret)
+	return ReadSecret("service_account "+p.config.Name, p.config.Secret)
 }
 
-// readSecret is a secret as a configuration writes it, or as it stands now in the
+// ReadSecret is a secret as a configuration writes it, or as it stands now in the
 // file or the variable that it points to. whose begins its errors.
-func readSecret(whose, text string) (identity.Secret, error) {
+func ReadSecret(whose, text string) (identity.Secret, error) {
 	if strings.Contains(text, "{file.") || strings.Contains(text, "{env.") {
 		source := "its secret"
 		if strings.HasPrefix(text, "{") && strings.IndexByte(text, '}') == len(text)-1 {

@@ -36,7 +36,7 @@ type machine struct {
 // secretSource is where a configuration says that the password is.
 type secretSource struct{ whose, text string }
 
-func (s *secretSource) read() (identity.Secret, error) { return readSecret(s.whose, s.text) }
+func (s *secretSource) read() (identity.Secret, error) { return ReadSecret(s.whose, s.text) }
 
 // machines are those of all configurations.
 var machines = caddy.NewUsagePool()

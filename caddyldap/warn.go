@@ -56,7 +56,7 @@ func (d *Directory) giveaways(say func(word, hint string)) {
 	if _, unverified := d.NTLMVerifier().(*SMB); unverified {
 		say(wordUnverified, hintUnverified)
 	}
-	if d.ServiceAccount != nil && d.ServiceAccount.Secret != "" {
+	if d.ServiceAccount != nil {
 		sayWrittenOut("service_account", d.ServiceAccount.Secret, say)
 	}
 	if n, channel := d.NTLMVerifier().(*Netlogon); channel {
@@ -64,16 +64,23 @@ func (d *Directory) giveaways(say func(word, hint string)) {
 	}
 }
 
-// sayWrittenOut says of a secret that it is written out. One that begins with a slash
-// is mostly a file's path without the braces, and then taken for the password itself.
 func sayWrittenOut(word, secret string, say func(word, hint string)) {
-	switch {
-	case strings.Contains(secret, "{"):
-	case strings.HasPrefix(secret, "/"):
-		say(word, "its password is written out, and begins with a slash: for a password that stands in a file write {file./run/secrets/NAME}, the path behind file. and the braces around both")
-	default:
-		say(word, "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}")
+	if hint := WrittenOut(secret); hint != "" {
+		say(word, hint)
 	}
+}
+
+// WrittenOut says what is wrong with a password that is written out, and nothing of one
+// that stands elsewhere. One that begins with a slash is mostly a file's path without the
+// braces, and then taken for the password itself.
+func WrittenOut(secret string) (hint string) {
+	switch {
+	case secret == "" || strings.Contains(secret, "{"):
+		return ""
+	case strings.HasPrefix(secret, "/"):
+		return "its password is written out, and begins with a slash: for a password that stands in a file write {file./run/secrets/NAME}, the path behind file. and the braces around both"
+	}
+	return "its password is written out and lands in the adapted configuration and autosave.json; write {file.…} or {env.…}"
 }
 
 // warnPort warns of a server whose port is that of the other scheme. It is no

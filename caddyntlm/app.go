@@ -1,10 +1,14 @@
 package caddyntlm
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
@@ -16,7 +20,17 @@ func init() {
 // App is the app windows_auth: what the doors of all sites share. It is there where
 // nothing is configured too.
 type App struct {
-	store store.Store
+	// Where wrong passwords are counted, and sessions and spent codes are kept: a module
+	// of windows_auth.stores. Default: memory.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=windows_auth.stores inline_key=store"`
+
+	kept    *keptStore
+	place   shelfPlace
+	store   store.Store
+	metrics *metrics
+	log     *zap.Logger
+	end     context.CancelFunc
+	running sync.WaitGroup
 }
 
 // CaddyModule returns the Caddy module information.
@@ -25,45 +39,90 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision makes the store ready. Nothing touches the network.
-func (a *App) Provision(caddy.Context) error {
-	shared, _, err := sharedMemory.LoadOrNew(memoryKey, func() (caddy.Destructor, error) {
-		return &keptMemory{store.NewMemory(nil, time.Now)}, nil
-	})
+func (a *App) Provision(ctx caddy.Context) error {
+	a.log = ctx.Logger()
+	module, err := a.storage(ctx)
 	if err != nil {
 		return err
 	}
-	a.store = shared.(*keptMemory).Memory
+	if a.kept, a.place, err = storesKept.hold(module); err != nil {
+		return err
+	}
+	if a.metrics, err = loadMetrics(ctx); err != nil {
+		return err
+	}
+	a.store = a.kept.Store
+	if a.kept.examine != nil { // one that cannot fail needs nobody who watches it
+		a.store = &watched{keptStore: a.kept, log: a.log, failures: a.metrics.stores, now: time.Now}
+	}
 	return nil
 }
 
-// Start implements caddy.App.
-func (*App) Start() error { return nil }
+// storage is the module of the store.
+func (a *App) storage(ctx caddy.Context) (storage, error) {
+	if a.StoreRaw == nil {
+		return new(MemoryStore), nil
+	}
+	loaded, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	module, ok := loaded.(storage)
+	if !ok {
+		return nil, fmt.Errorf("store: %T keeps nothing", loaded)
+	}
+	return module, nil
+}
 
-// Stop implements caddy.App.
-func (*App) Stop() error { return nil }
+// Start begins the self-test of the store. One that is down stops no start.
+func (a *App) Start() error {
+	if a.kept.examine == nil {
+		return nil
+	}
+	var ctx context.Context
+	ctx, a.end = context.WithCancel(context.Background())
+	a.running.Go(func() { a.selfTest(ctx) })
+	return nil
+}
+
+// Stop ends the self-test.
+func (a *App) Stop() error {
+	if a.end != nil {
+		a.end()
+		a.running.Wait()
+	}
+	return nil
+}
+
+// selfTest asks the store, once after the start, and says what will not work and the cure.
+func (a *App) selfTest(ctx context.Context) {
+	report, err := a.kept.examine(ctx)
+	switch {
+	case ctx.Err() != nil: // stopped in the middle of it
+		return
+	case err != nil:
+		a.log.Error("self-test: the store will not work", faultFields(err)...)
+		return
+	}
+	for _, f := range report.Findings {
+		a.log.Warn("self-test: "+f.Text, zap.String("hint", f.Hint))
+	}
+	a.log.Info("self-test: the store answers", zap.String("version", report.Version))
+}
 
 // Cleanup gives the store back.
 func (a *App) Cleanup() error {
-	if a.store == nil {
+	if a.metrics != nil {
+		_, _ = sharedMetrics.Delete(metricsKey) // Destruct never fails
+	}
+	if a.kept == nil {
 		return nil
 	}
-	_, err := sharedMemory.Delete(memoryKey)
-	return err
+	return storesKept.release(a.place)
 }
 
 // Store is where what is counted, sessions and spent codes are kept.
 func (a *App) Store() store.Store { return a.store }
-
-// sharedMemory keeps the store in this process over reloads.
-var sharedMemory = caddy.NewUsagePool()
-
-const memoryKey = "memory"
-
-// keptMemory is a Memory in a pool.
-type keptMemory struct{ *store.Memory }
-
-// Destruct implements caddy.Destructor.
-func (*keptMemory) Destruct() error { return nil }
 
 // app is the app that the configuration of a handler has.
 func app(ctx caddy.Context) (*App, error) {

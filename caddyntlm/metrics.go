@@ -1,8 +1,6 @@
 package caddyntlm
 
 import (
-	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
@@ -11,12 +9,6 @@ import (
 
 // Figures for Prometheus. docs/metrics.md tells of each. No label holds
 // anything that a client chooses: a stranger must not be able to add a series.
-
-// sharedMetrics keeps the one set of figures over reloads: a new configuration
-// has a new registry, in which the same set is registered again.
-var sharedMetrics = caddy.NewUsagePool()
-
-const metricsKey = "door"
 
 // loginBuckets are seconds, from a warm connection to a controller to the
 // deadline of an authentication.
@@ -30,6 +22,7 @@ type metrics struct {
 	ntlm       *prometheus.CounterVec
 	sessions   *prometheus.CounterVec
 	throttled  *prometheus.CounterVec
+	stores     *prometheus.CounterVec
 	pending    *prometheus.Desc
 	remembered *prometheus.Desc
 
@@ -60,6 +53,10 @@ func newMetrics() *metrics {
 			Name: "caddy_windows_auth_throttled_total",
 			Help: "Passwords that no controller was asked about, by whose limit of wrong ones it was.",
 		}, []string{"limit", "directory"}),
+		stores: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caddy_windows_auth_store_errors_total",
+			Help: "Operations of the store that failed for technical reasons.",
+		}, []string{"operation"}),
 		pending: prometheus.NewDesc("caddy_windows_auth_pending_handshakes",
 			"NTLM handshakes that are half open.", nil, nil),
 		remembered: prometheus.NewDesc("caddy_windows_auth_connections_remembered",
@@ -75,6 +72,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	m.ntlm.Describe(to)
 	m.sessions.Describe(to)
 	m.throttled.Describe(to)
+	m.stores.Describe(to)
 	to <- m.pending
 	to <- m.remembered
 }
@@ -86,6 +84,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	m.ntlm.Collect(to)
 	m.sessions.Collect(to)
 	m.throttled.Collect(to)
+	m.stores.Collect(to)
 	var pending, remembered int64
 	m.mu.Lock()
 	for h := range m.doors {
@@ -120,25 +119,16 @@ func (t *conns) seated() (count int64) {
 	return count
 }
 
-// measure counts the door in with the others, in the registry of its
-// configuration. Cleanup counts it out.
+// measure counts the door in with the others. Cleanup counts it out.
 func (h *Handler) measure(ctx caddy.Context) error {
-	shared, _, err := sharedMetrics.LoadOrNew(metricsKey, func() (caddy.Destructor, error) { return newMetrics(), nil })
+	m, err := loadMetrics(ctx)
 	if err != nil {
 		return err
 	}
-	m := shared.(*metrics)
 	m.mu.Lock()
 	m.doors[h] = struct{}{}
 	m.mu.Unlock()
 	h.meter = newMeter(m, h.directories)
-	err = ctx.GetMetricsRegistry().Register(m)
-	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok && already.ExistingCollector == prometheus.Collector(m) {
-		return nil // by another door of the same configuration
-	}
-	if err != nil {
-		return fmt.Errorf("registering the metrics: %w", err)
-	}
 	return nil
 }
 

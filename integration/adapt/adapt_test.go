@@ -197,15 +197,17 @@ func TestEveryVerifierHasAWord(t *testing.T) {
 func TestSecretsAreNotExpanded(t *testing.T) {
 	t.Setenv("SVC_WEB_SECRET", secret)
 	for file, reference := range map[string]string{
-		"good/service_account.caddyfile":        "{file.svc-web.secret}",
-		"good/service_account~simple.caddyfile": "{env.SVC_WEB_SECRET}",
-		"good/directory.caddyfile":              "{file.svc-web.secret}",
+		"good/service_account.caddyfile":        `"secret":"{file.svc-web.secret}"`,
+		"good/service_account~simple.caddyfile": `"secret":"{env.SVC_WEB_SECRET}"`,
+		"good/directory.caddyfile":              `"secret":"{file.svc-web.secret}"`,
+		"good/store.redis.password.caddyfile":   `"password":"{file.svc-web.secret}"`,
+		"good/store.redis.username.caddyfile":   `"password":"{env.SVC_WEB_SECRET}"`,
 	} {
 		config, err := adapt(file, read(t, file))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if !bytes.Contains(config, []byte(`"secret":"`+reference+`"`)) || bytes.Contains(config, []byte(secret)) {
+		if !bytes.Contains(config, []byte(reference)) || bytes.Contains(config, []byte(secret)) {
 			t.Errorf("%s: got %s, want the reference %s in it", file, config, reference)
 		}
 	}

@@ -3,13 +3,19 @@ package store
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"sync"
 	"time"
 )
 
-// defaultMost is how many values of a kind a Memory keeps where nothing else is said.
-const defaultMost = 100_000
+// DefaultMost is how many values of a kind a Memory keeps where nothing else is said.
+const DefaultMost = 100_000
+
+// What the values of a kind may take, since one alone may take MaxValue, and what each
+// takes besides its bytes.
+const (
+	maxBytes = 256 << 20
+	overhead = 256
+)
 
 // Memory is a Store in this process. It runs nothing in the background.
 type Memory struct {
@@ -21,6 +27,8 @@ type Memory struct {
 type shelf struct {
 	mu     sync.Mutex
 	values *recent[string, kept]
+	bytes  int
+	most   int // bytes
 }
 
 type kept struct {
@@ -31,15 +39,16 @@ type kept struct {
 var _ Store = (*Memory)(nil)
 
 // NewMemory keeps at most so many values of each kind, 100,000 of one that most does not
-// name; beyond that it forgets the one that was used longest ago. now is the clock.
+// name; beyond that, or beyond 256 MiB of a kind, it forgets the one that was used
+// longest ago. now is the clock.
 func NewMemory(most map[Kind]int, now func() time.Time) *Memory {
 	m := &Memory{now: now, kinds: make(map[Kind]*shelf)}
 	for _, kind := range Kinds() {
 		n := most[kind]
 		if n <= 0 {
-			n = defaultMost
+			n = DefaultMost
 		}
-		m.kinds[kind] = &shelf{values: newRecent[string, kept](n)}
+		m.kinds[kind] = &shelf{values: newRecent[string, kept](n), most: maxBytes}
 	}
 	return m
 }
@@ -65,16 +74,16 @@ func (m *Memory) Update(_ context.Context, key Key, change Change) error {
 	defer s.mu.Unlock()
 	now := m.now()
 	value, keep, err := change(s.live(key.Name, now))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case len(value) > MaxValue:
-		return fmt.Errorf("a value of %d bytes: %w", len(value), ErrTooLarge)
-	case value == nil || keep <= 0:
-		s.values.remove(key.Name)
-	default:
+	}
+	if err := CheckValue(value); err != nil {
+		return err
+	}
+	s.drop(key.Name)
+	if value != nil && keep > 0 {
 		s.sweep(now)
-		s.values.set(key.Name, kept{bytes.Clone(value), now.Add(keep)})
+		s.put(key.Name, kept{bytes.Clone(value), now.Add(keep)})
 	}
 	return nil
 }
@@ -106,14 +115,10 @@ func (m *Memory) Each(_ context.Context, kind Kind, visit func(string, []byte) b
 func (*Memory) Shared() bool { return false }
 
 func (m *Memory) shelf(key Key) (*shelf, error) {
-	s := m.kinds[key.Kind]
-	switch {
-	case s == nil:
-		return nil, fmt.Errorf("a store keeps nothing of the kind %q", key.Kind)
-	case len(key.Name) > MaxName:
-		return nil, fmt.Errorf("a name of %d bytes: %w", len(key.Name), ErrTooLarge)
+	if err := key.Check(); err != nil {
+		return nil, err
 	}
-	return s, nil
+	return m.kinds[key.Kind], nil
 }
 
 // live is a value that has not run out. Called with the lock held.
@@ -123,11 +128,39 @@ func (s *shelf) live(name string, now time.Time) []byte {
 		return nil
 	}
 	if !k.until.After(now) {
-		s.values.remove(name)
+		s.drop(name)
 		return nil
 	}
 	return k.value
 }
+
+// put keeps a value that is not there, and makes room for it. Called with the lock held.
+func (s *shelf) put(name string, k kept) {
+	for s.bytes+k.weight(name) > s.most {
+		s.dropOldest()
+	}
+	if s.values.full() {
+		s.dropOldest()
+	}
+	s.values.set(name, k)
+	s.bytes += k.weight(name)
+}
+
+func (s *shelf) dropOldest() {
+	if name, _, ok := s.values.oldest(); ok {
+		s.drop(name)
+	}
+}
+
+// drop forgets a value, where it is there. Called with the lock held.
+func (s *shelf) drop(name string) {
+	if k, ok := s.values.get(name); ok {
+		s.values.remove(name)
+		s.bytes -= k.weight(name)
+	}
+}
+
+func (k kept) weight(name string) int { return len(name) + len(k.value) + overhead }
 
 // sweep drops what has run out among the values that were used longest ago. Called with
 // the lock held.
@@ -137,6 +170,6 @@ func (s *shelf) sweep(now time.Time) {
 		if !ok || k.until.After(now) {
 			return
 		}
-		s.values.remove(name)
+		s.drop(name)
 	}
 }

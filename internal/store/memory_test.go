@@ -138,3 +138,25 @@ func TestMemoryBelongsToItsCallers(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestMemoryIsBoundedInBytes: long values push each other out before there are many, and
+// what is forgotten, removed or replaced weighs nothing.
+func TestMemoryIsBoundedInBytes(t *testing.T) {
+	m := NewMemory(nil, time.Now)
+	s := m.kinds[KindOwner]
+	s.most = 10 * (1000 + 1 + overhead)
+	for i := range 30 {
+		mustUpdate(t, m, Key{KindOwner, string(rune('a' + i))}, put(strings.Repeat("x", 1000), time.Minute))
+	}
+	if got := s.values.order.Len(); got != 10 || s.bytes > s.most {
+		t.Errorf("got %d values of %d bytes, want 10 in %d", got, s.bytes, s.most)
+	}
+	last := Key{KindOwner, string(rune('a' + 29))}
+	for range 3 {
+		mustUpdate(t, m, last, put("x", time.Minute))
+	}
+	mustUpdate(t, m, last, func([]byte) ([]byte, time.Duration, error) { return nil, 0, nil })
+	if want := 9 * (1000 + 1 + overhead); s.bytes != want {
+		t.Errorf("got %d bytes after a removal, want %d", s.bytes, want)
+	}
+}

@@ -35,11 +35,14 @@ func (r *recent[K, V]) set(key K, value V) {
 		r.order.MoveToFront(e)
 		return
 	}
-	if r.order.Len() >= r.most {
+	if r.full() {
 		r.remove(r.order.Back().Value.(item[K, V]).key)
 	}
 	r.entries[key] = r.order.PushFront(item[K, V]{key, value})
 }
+
+// full reports whether one more would push another out.
+func (r *recent[K, V]) full() bool { return r.order.Len() >= r.most }
 
 func (r *recent[K, V]) remove(key K) {
 	if e, ok := r.entries[key]; ok {

@@ -10,6 +10,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -33,10 +35,10 @@ const (
 	KindTicket Kind = "ticket"
 )
 
+var kinds = []Kind{KindAccount, KindAddress, KindSession, KindOwner, KindCode, KindTicket}
+
 // Kinds lists every kind.
-func Kinds() []Kind {
-	return []Kind{KindAccount, KindAddress, KindSession, KindOwner, KindCode, KindTicket}
-}
+func Kinds() []Kind { return slices.Clone(kinds) }
 
 // Key names a value. A name may be any text of at most MaxName bytes; secrets do not
 // belong in it.
@@ -52,19 +54,40 @@ const (
 )
 
 // Errors of a Store. All that it returns matches one of them, the error of a Change or
-// the context's.
+// the context's; a kind that is none is a fault of ours.
 var (
-	// ErrDown says that the store does not answer, and that nobody knows whether what
-	// was asked of it has happened.
+	// ErrDown says that the store does not answer, or not as it should, and that nobody
+	// knows whether what was asked of it has happened. Nobody knows that either when
+	// the context ended first.
 	ErrDown = errors.New("the store does not answer")
 	// ErrTooLarge is a name or value over its bound.
 	ErrTooLarge = errors.New("too large for the store")
 )
 
+// Check says whether a Store can have the key.
+func (k Key) Check() error {
+	switch {
+	case !slices.Contains(kinds, k.Kind):
+		return fmt.Errorf("a store keeps nothing of the kind %q", k.Kind)
+	case len(k.Name) > MaxName:
+		return fmt.Errorf("a name of %d bytes: %w", len(k.Name), ErrTooLarge)
+	}
+	return nil
+}
+
+// CheckValue says whether a Store can have the value.
+func CheckValue(value []byte) error {
+	if len(value) > MaxValue {
+		return fmt.Errorf("a value of %d bytes: %w", len(value), ErrTooLarge)
+	}
+	return nil
+}
+
 // A Change makes a new value of the one that is there, nil where there is none, and says
-// how long it is kept: longer than nothing. A nil value removes. It must not change old
-// nor keep it, and may be called more than once: what it returns for the last call is
-// what happens. An error leaves the value as it was.
+// how long it is kept: longer than nothing. A nil value removes; an empty one is a value.
+// It must not change old nor keep it, nor ask the Store for anything, since others wait
+// for it meanwhile, and may be called more than once: what it returns for the last call
+// is what happens. An error leaves the value as it was.
 type Change func(old []byte) (value []byte, keep time.Duration, err error)
 
 // Store keeps values. It is safe for concurrent use.
