@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/session"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
 func init() {
@@ -26,28 +27,40 @@ func init() {
 // endpoint. GET lists the sessions of all sites, ?user=NAME those of somebody; DELETE with
 // ?user=NAME or ?session=HANDLE ends them. No answer holds what opens a session.
 type adminSessions struct {
-	book *session.Book // nil where no site has windows_auth
-	log  *zap.Logger
+	books func() []*session.Book
+	log   *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
 func (*adminSessions) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "admin.api.windows_auth", New: func() caddy.Module { return new(adminSessions) }}
+	return caddy.ModuleInfo{ID: "admin.api.windows_auth", New: func() caddy.Module { return &adminSessions{books: booksInUse} }}
 }
 
-// Provision finds the store of the configuration. Its book has no limits of its own: each
-// session has those of the site that opened it.
+// Provision makes the endpoint ready. It comes before the apps, so which stores there are is
+// asked when somebody asks.
 func (a *adminSessions) Provision(ctx caddy.Context) error {
 	a.log = ctx.Logger()
-	loaded, err := ctx.AppIfConfigured("windows_auth")
-	if errors.Is(err, caddy.ErrNotConfigured) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	a.book = session.New(loaded.(*App).Store(), session.Limits{TTL: math.MaxInt64, Idle: math.MaxInt64}, time.Now)
 	return nil
+}
+
+// booksInUse are those of the stores of all sites with sessions. They have no limits of their
+// own: each session has those of the site that opened it.
+func booksInUse() []*session.Book {
+	var stores []store.Store
+	for _, h := range livingDoors() {
+		if h.sessions != nil && !slices.Contains(stores, h.sessions.kept) {
+			stores = append(stores, h.sessions.kept)
+		}
+	}
+	books := make([]*session.Book, len(stores))
+	for i, kept := range stores {
+		books[i] = adminBook(kept)
+	}
+	return books
+}
+
+func adminBook(kept store.Store) *session.Book {
+	return session.New(kept, session.Limits{TTL: math.MaxInt64, Idle: math.MaxInt64}, time.Now)
 }
 
 // Routes implements caddy.AdminRouter.
@@ -83,6 +96,7 @@ func (a *adminSessions) serve(w http.ResponseWriter, r *http.Request) error {
 type foundSession struct {
 	id     session.ID
 	record *session.Record
+	book   *session.Book
 }
 
 // shownSession is what an administrator is told of a session.
@@ -117,20 +131,24 @@ func (f foundSession) shown() shownSession {
 
 // find lists sessions, the latest first: all, somebody's, or one.
 func (a *adminSessions) find(r *http.Request, user, handle string) ([]foundSession, error) {
-	if a.book == nil {
-		return nil, nil
-	}
 	var found []foundSession
-	err := a.book.Each(r.Context(), func(id session.ID, record *session.Record) bool {
-		if (user == "" || isUser(record, user)) && (handle == "" || id.Handle() == handle) {
-			found = append(found, foundSession{id, record})
+	seen := make(map[session.ID]bool) // before and after a reload a store may have two objects
+	for _, book := range a.books() {
+		err := book.Each(r.Context(), func(id session.ID, record *session.Record) bool {
+			if (user == "" || isUser(record, user)) && (handle == "" || id.Handle() == handle) && !seen[id] {
+				seen[id] = true
+				found = append(found, foundSession{id, record, book})
+			}
+			return true
+		})
+		if err != nil {
+			return nil, err
 		}
-		return true
-	})
+	}
 	slices.SortFunc(found, func(x, y foundSession) int {
 		return cmp.Or(y.record.Used.Compare(x.record.Used), strings.Compare(x.id.Handle(), y.id.Handle()))
 	})
-	return found, err
+	return found, nil
 }
 
 // isUser reports whether a session is of somebody: DOMAIN\name, the name alone, or what
@@ -148,7 +166,7 @@ func (a *adminSessions) end(w http.ResponseWriter, r *http.Request, found []foun
 	}
 	ended := 0
 	for _, f := range found {
-		switch _, err := a.book.End(r.Context(), f.id); {
+		switch _, err := f.book.End(r.Context(), f.id); {
 		case err == nil:
 			ended++
 			countEnded(f.record.Form)

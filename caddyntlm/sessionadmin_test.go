@@ -46,9 +46,9 @@ var _ caddyevents.Handler = (*listens)(nil)
 // adminOf serves the admin endpoint of a store.
 func adminOf(t *testing.T, kept store.Store) func(method, query string) (int, string) {
 	t.Helper()
-	a := &adminSessions{log: caddy.Log()}
+	a := &adminSessions{log: caddy.Log(), books: booksInUse}
 	if kept != nil {
-		a.book = session.New(kept, session.Limits{TTL: 1 << 62, Idle: 1 << 62}, time.Now)
+		a.books = func() []*session.Book { return []*session.Book{adminBook(kept), adminBook(kept)} }
 	}
 	return func(method, query string) (int, string) {
 		w := httptest.NewRecorder()
