@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -12,7 +13,7 @@ import (
 // a credential that comes with it is enough.
 func TestBodiesOverHTTP2(t *testing.T) {
 	app := serveApplication(t)
-	s := start(t, siteConfig{Body: fmt.Sprintf(forwardToApplication, app.URL)})
+	s := start(t, siteConfig{Body: strings.Replace(fmt.Sprintf(forwardToApplication, app.URL), "insecure_basic", "insecure_basic\n\t\tthrottle off", 1)})
 	for _, n := range bodySizes {
 		file := filepath.Join(t.TempDir(), "body")
 		if err := os.WriteFile(file, pattern(n), 0o600); err != nil {

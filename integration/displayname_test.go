@@ -21,7 +21,7 @@ func TestDisplayNameIsTold(t *testing.T) {
 	const wanted = "is wanted, not the display name; caddy windows-auth check-user"
 	t.Run("OpenLDAP", func(t *testing.T) {
 		server := openLDAP(t)
-		s := people(t, server, serviceWords, "")
+		s := people(t, server, serviceWords, "\t\tthrottle off")
 		s.awaitLine(t, "all is well")
 		asked := -1
 		for _, c := range []hintedAs{
@@ -50,7 +50,7 @@ func TestDisplayNameIsTold(t *testing.T) {
 		}
 	})
 	t.Run("Active Directory", func(t *testing.T) {
-		s := start(t, siteConfig{Body: whoami})
+		s := start(t, siteConfig{Body: unthrottled})
 		alice := lab.Account("alice")
 		for _, c := range []hintedAs{
 			{"unknown", "--basic", "nobody", alice.Password, ""},

@@ -50,7 +50,7 @@ func strongAuth(t *testing.T, setting string) {
 // controller is asked does not count as a wrong password there; a wrong
 // password does, so the count is one that moves.
 func TestRefusedUnasked(t *testing.T) {
-	refusesUnasked(t, start(t, siteConfig{Servers: domain.LDAPS(1), Body: whoami}))
+	refusesUnasked(t, start(t, siteConfig{Servers: domain.LDAPS(1), Body: unthrottled}))
 }
 
 // TestServerName: a certificate that names the controller otherwise than its

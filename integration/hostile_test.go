@@ -165,7 +165,7 @@ func TestHostileNames(t *testing.T) {
 		t.Run(form, func(t *testing.T) {
 			s := start(t, siteConfig{
 				Servers: server.LDAPS, CA: server.CA, LDAP: serviceWords + "\nbase_dn " + people + "\n" + c.words + "\nverify bind",
-				Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t}\n\trespond \"{http.auth.user.dn}\"\n",
+				Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\tthrottle off\n\t}\n\trespond \"{http.auth.user.dn}\"\n",
 			})
 			in := 0
 			for _, name := range c.names {
@@ -199,7 +199,7 @@ func TestHostileNamesInActiveDirectory(t *testing.T) {
 		t.Run(form, func(t *testing.T) {
 			s := start(t, siteConfig{
 				LDAP: `service_account EXAMPLE\svc-web ` + service.Password + "\nbind_as " + form,
-				Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t}\n\trespond \"{http.auth.user.dn}\"\n",
+				Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\tthrottle off\n\t}\n\trespond \"{http.auth.user.dn}\"\n",
 			})
 			for i, name := range names {
 				status, got := enter(t, s, name, alice.Password)

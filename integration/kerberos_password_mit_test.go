@@ -45,7 +45,7 @@ func TestKerberosPasswordOfMIT(t *testing.T) {
 	}
 	server := openLDAP(t)
 	s := start(t, siteConfig{
-		Servers: server.LDAPS, CA: server.CA, Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t}\n\trespond \"{http.auth.user.id}|{http.auth.user.dn}\"\n",
+		Servers: server.LDAPS, CA: server.CA, Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\tthrottle off\n\t}\n\trespond \"{http.auth.user.id}|{http.auth.user.dn}\"\n",
 		LDAP: serviceWords + "\ndns_domain example.org\nbase_dn " + slapd.Base + "\nverify kerberos_password " + r.keytab + " {\nkrb5_conf " + filepath.Join(r.dir, "krb5.conf") + "\n}",
 	})
 	for _, c := range []struct{ name, user, password, reason string }{

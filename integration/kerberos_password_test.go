@@ -53,7 +53,7 @@ func unlockAfter(t *testing.T, sams ...string) {
 // counts wrong passwords of fragile and locked, whom a lockout policy is about.
 func TestKerberosPassword(t *testing.T) {
 	unlockAfter(t, "fragile")
-	s := start(t, siteConfig{LDAP: kerberosPasswordWords(), Body: whoami})
+	s := start(t, siteConfig{LDAP: kerberosPasswordWords(), Body: unthrottled})
 	s.awaitLine(t, "self-test")
 	password := func(sam string) string { return lab.Account(sam).Password }
 	for _, c := range []struct {

@@ -36,7 +36,7 @@ func TestMetricsOfLogIns(t *testing.T) {
 	admin := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	s := start(t, siteConfig{
 		Admin: admin, LDAP: "pool {\nsize 1\n}\nservice_account EXAMPLE\\svc-web " + lab.Account("svc-web").Password,
-		Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\trequire group \"Web Users\"\n\t}\n\trespond in\n",
+		Body: "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\tthrottle off\n\t\trequire group \"Web Users\"\n\t}\n\trespond in\n",
 	})
 	s.awaitLine(t, "all is well")
 	first, second := domain.Addr(1)+":636", domain.Addr(2)+":636"

@@ -50,7 +50,7 @@ func TestMissingBaseIsTold(t *testing.T) {
 // with a hash that takes a while (threats F-09).
 func TestUnknownNamesTakeAsLong(t *testing.T) {
 	server := openLDAP(t)
-	s := people(t, server, serviceWords, "")
+	s := people(t, server, serviceWords, "\t\tthrottle off")
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 	defer client.CloseIdleConnections()
 	ask := func(user string) time.Duration {

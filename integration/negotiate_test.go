@@ -51,7 +51,7 @@ func TestNegotiateByRawNTLM(t *testing.T) {
 // TestNegotiateBySPNEGO: a client that asks for no signing, and one that would
 // rather have had Kerberos (B-12, B-14).
 func TestNegotiateBySPNEGO(t *testing.T) {
-	s := start(t, siteConfig{Body: negotiating("negotiate ntlm basic")})
+	s := start(t, siteConfig{Body: negotiating("negotiate ntlm basic\n\t\tthrottle off")})
 	first, authenticate := messages(t)
 	want := who(t, "alice", "negotiate", "relay")
 	for name, c := range map[string]struct {

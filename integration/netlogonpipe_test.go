@@ -17,7 +17,7 @@ func TestNetlogonSitePipe(t *testing.T) {
 	faultproxy.At(t, net.JoinHostPort(host, "636"), domain.Addr(1)+":636")
 	smb := faultproxy.At(t, net.JoinHostPort(host, "445"), domain.Addr(1)+":445")
 	servers := "ldaps://" + host + " {\n\t\t\tserver_name dc1.example.test\n\t\t}"
-	s := start(t, siteConfig{Servers: servers, LDAP: netlogonWords(), Body: whoami})
+	s := start(t, siteConfig{Servers: servers, LDAP: netlogonWords(), Body: unthrottled})
 	for _, scheme := range []string{"--ntlm", "--basic"} {
 		got := curl(t, scheme, "-u", `EXAMPLE\alice:Secr3t-alice`, s.HTTP+"/")
 		if got.Status != 200 || got.Body != told(t, "alice", strings.TrimPrefix(scheme, "--")) || got.Duration > 3*time.Second {

@@ -111,7 +111,7 @@ func TestNetlogonSiteSuffix(t *testing.T) {
 			{"--ntlm", "Secr3t-upnsam", http.StatusUnauthorized, cure},
 		}},
 	} {
-		s := start(t, siteConfig{LDAP: words.words, Body: whoami})
+		s := start(t, siteConfig{LDAP: words.words, Body: unthrottled})
 		for _, c := range words.logIns {
 			got := curl(t, c.scheme, "-u", typed+":"+c.secret, s.HTTP+"/")
 			if got.Status != c.status || c.status == http.StatusOK && got.Body != who(t, "upnsam", "basic", "netlogon") {

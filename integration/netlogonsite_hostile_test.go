@@ -75,7 +75,7 @@ func TestNetlogonSiteMIC(t *testing.T) {
 // TestNetlogonSiteReplay: threats B-01, B-02. A Type 3 is good once, on its own
 // connection, and every challenge is another.
 func TestNetlogonSiteReplay(t *testing.T) {
-	s := start(t, siteConfig{LDAP: netlogonWords(), Body: whoami})
+	s := start(t, siteConfig{LDAP: netlogonWords(), Body: unthrottled})
 	negotiate, authenticate := messages(t)
 	victim, thief := dial(t, s.HTTP), dial(t, s.HTTP)
 	_, challenge := victim.ntlm(t, negotiate)
@@ -103,7 +103,7 @@ func TestNetlogonSiteReplay(t *testing.T) {
 // TestNetlogonSiteUnasked: what is refused before a controller is asked does not
 // count as a wrong password there.
 func TestNetlogonSiteUnasked(t *testing.T) {
-	refusesUnasked(t, start(t, siteConfig{LDAP: netlogonWords(), Body: whoami}))
+	refusesUnasked(t, start(t, siteConfig{LDAP: netlogonWords(), Body: unthrottled}))
 }
 
 // TestNetlogonSiteSigns: threats B-14. MIT's library with gss-ntlmssp signs its list of
@@ -155,7 +155,7 @@ func TestNetlogonSiteProtection(t *testing.T) {
 // TestNetlogonSiteFailover: threats E-04. The first controller is killed under load,
 // then both are, then they come back.
 func TestNetlogonSiteFailover(t *testing.T) {
-	s := start(t, siteConfig{LDAP: netlogonWords(), Body: whoami})
+	s := start(t, siteConfig{LDAP: netlogonWords(), Body: unthrottled})
 	in := func(when string, n int) {
 		t.Helper()
 		for _, scheme := range []string{"--ntlm", "--basic"} {

@@ -39,7 +39,7 @@ func TestNetlogonSite(t *testing.T) {
 func TestNetlogonSiteRefusals(t *testing.T) {
 	rows := noes(t)
 	rows["other domain"] = saysNo{`OTHER\alice`, "Secr3t-alice", "bad_credentials"}
-	s := start(t, siteConfig{LDAP: netlogonWords(), Body: whoami})
+	s := start(t, siteConfig{LDAP: netlogonWords(), Body: unthrottled})
 	for name, c := range rows {
 		for _, scheme := range []string{"--ntlm", "--basic"} {
 			got := curl(t, scheme, "-u", c.user+":"+c.password, s.HTTP+"/")

@@ -16,7 +16,7 @@ import (
 // TestRefusals: each account that may not in, by NTLM and by Basic, with what
 // the client is told and what the log says.
 func TestRefusals(t *testing.T) {
-	s := start(t, siteConfig{Body: whoami, LDAP: "\t\tbase_dn OU=Staff,DC=example,DC=test"})
+	s := start(t, siteConfig{Body: unthrottled, LDAP: "\t\tbase_dn OU=Staff,DC=example,DC=test"})
 	tests := []struct {
 		name, user, password, ntlm, basic string
 	}{
@@ -94,7 +94,7 @@ func challengeOf(t *testing.T, response *http.Response) (token []byte) {
 // TestHostileType3: messages that the controller would take, or that only an
 // attacker sends.
 func TestHostileType3(t *testing.T) {
-	s := start(t, siteConfig{Body: whoami})
+	s := start(t, siteConfig{Body: unthrottled})
 	negotiate, err := ntlmssp.NewNegotiateMessage("", "")
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func TestSeveralDirectories(t *testing.T) {
 	s := start(t, siteConfig{
 		Servers: domain.LDAPS(1),
 		Global:  "\tldap UNIX {\n\t\tserver " + server.LDAPS + "\n\t\ttls {\n\t\t\ttrust_pool file " + server.CA + "\n\t\t}\n\t\tbase_dn " + slapd.Base + "\n\t\t" + serviceWords + "\n\t\tverify bind\n\t}\n",
-		Body:    "\twindows_auth EXAMPLE UNIX {\n\t\tinsecure_basic\n\t}\n\thandle /first {\n\t\trequire user alice anna\n\t\trespond in\n\t}\n\trespond \"{http.auth.user.id}|{http.auth.user.dn}\"\n",
+		Body:    "\twindows_auth EXAMPLE UNIX {\n\t\tinsecure_basic\n\t\tthrottle off\n\t}\n\thandle /first {\n\t\trequire user alice anna\n\t\trespond in\n\t}\n\trespond \"{http.auth.user.id}|{http.auth.user.dn}\"\n",
 	})
 	for _, c := range []struct {
 		typed, password string

@@ -106,7 +106,7 @@ const (
 // guests in.
 func TestSMBSiteHostile(t *testing.T) {
 	server, set := twistedSMB(t)
-	s := start(t, siteConfig{Servers: server, LDAP: smbWords(), Body: whoami})
+	s := start(t, siteConfig{Servers: server, LDAP: smbWords(), Body: unthrottled})
 	s.awaitLine(t, "self-test")
 	last := func(change func(msg []byte)) func(int, []byte) {
 		return func(leg int, msg []byte) {

@@ -40,7 +40,7 @@ func TestSMBSiteRefusals(t *testing.T) {
 	rows["other domain"] = saysNo{`OTHER\alice`, "Secr3t-alice", "identity_mismatch"}
 	rows["this machine"] = saysNo{`.\alice`, "Secr3t-alice", "identity_mismatch"}
 	rows["implicit UPN"] = saysNo{`bob@example.test`, "Secr3t-bob", "not_found"}
-	s := start(t, siteConfig{LDAP: smbWords(), Body: whoami})
+	s := start(t, siteConfig{LDAP: smbWords(), Body: unthrottled})
 	for name, c := range rows {
 		for _, scheme := range []string{"--ntlm", "--basic"} {
 			want := 401
@@ -58,7 +58,7 @@ func TestSMBSiteRefusals(t *testing.T) {
 // TestSMBSiteUnasked: what is refused before a controller is asked does not count as
 // a wrong password there, and what is not counts once.
 func TestSMBSiteUnasked(t *testing.T) {
-	s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: smbWords(), Body: whoami})
+	s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: smbWords(), Body: unthrottled})
 	refusesUnasked(t, s,
 		unasked{"another domain", "identity_mismatch", func(challenge []byte) []byte { return v2Type3(challenge, "fragile", "OTHER") }},
 		unasked{"said to be OEM", "bad_name", func(challenge []byte) []byte { return flagged(v2Type3(challenge, "fragile", "EXAMPLE"), 2, 1) }},
@@ -119,7 +119,7 @@ func TestSMBSiteReadsNamesOneWay(t *testing.T) {
 // TestSMBSiteReplay: threats B-01, B-02, B-16. A Type 3 is good once, on its own
 // connection, and unchanged.
 func TestSMBSiteReplay(t *testing.T) {
-	s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: smbWords(), Body: whoami})
+	s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: smbWords(), Body: unthrottled})
 	negotiate, authenticate := messages(t)
 	victim, thief := dial(t, s.HTTP), dial(t, s.HTTP)
 	_, challenge := victim.ntlm(t, negotiate)

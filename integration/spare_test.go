@@ -34,7 +34,7 @@ func TestPasswordsOnSpareConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.config.Admin = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 			c.config.Global = "\tmetrics\n"
-			c.config.Body = "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\tschemes basic\n\t}\n\trespond {http.auth.user.id}\n"
+			c.config.Body = "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\tthrottle off\n\t\tschemes basic\n\t}\n\trespond {http.auth.user.id}\n"
 			s := start(t, c.config)
 			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 			ask := func(user, password string) (int, string) {

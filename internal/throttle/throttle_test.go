@@ -252,6 +252,9 @@ func TestParallel(t *testing.T) {
 				})
 			}
 			all.Wait()
+			if p := th.process; len(p.turns)+len(p.bells)+len(p.claims) > 0 {
+				t.Errorf("left behind: %v, %v, %v", p.turns, p.bells, p.claims)
+			}
 			if right && in.Load() != 200 || !right && asked.Load() > int64(usual.Attempts) {
 				t.Errorf("got %d asked and %d in", asked.Load(), in.Load())
 			}
