@@ -231,14 +231,14 @@ func TestMetricsSurviveAReload(t *testing.T) {
 	if got := figure(t, running(), decisions, "event=allow"); got != before+2 {
 		t.Errorf("got %v, want %v", got, before+2)
 	}
-	if users, _ := sharedMetrics.References(metricsKey); users != 1 {
-		t.Errorf("got %d doors counted, want 1", users)
+	if users, _ := sharedMetrics.References(metricsKey); users != 2 {
+		t.Errorf("got %d counted, want a door and its app", users)
 	}
 	if err := caddy.Load(configOf(t, `{"handler": "test_door"}, {"handler": "test_door"}, {"handler": "no_such"}`), true); err == nil {
 		t.Fatal("a wrong configuration was loaded")
 	}
-	if users, _ := sharedMetrics.References(metricsKey); users != 1 {
-		t.Errorf("got %d doors counted after a wrong configuration, want 1", users)
+	if users, _ := sharedMetrics.References(metricsKey); users != 2 {
+		t.Errorf("got %d counted after a wrong configuration, want a door and its app", users)
 	}
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
