@@ -1,7 +1,5 @@
 package caddyfile
 
-import "slices"
-
 // inner are the words that stand only in a block within the block called in, by
 // that block: whoever writes one a level too high is told where it goes. attribute
 // is not among them, for it is more likely attributes.
@@ -32,6 +30,9 @@ func inner(in string) map[string]string {
 		for word := range throttleWords() {
 			deeper[word] = "throttle"
 		}
+		for word := range loginWords() {
+			deeper[word] = "login"
+		}
 		return deeper
 	}
 	return nil
@@ -39,9 +40,6 @@ func inner(in string) map[string]string {
 
 // belongs says of an unknown word which block it goes into, or nothing.
 func belongs(text, in string) string {
-	if slices.Contains(unbuilt(in), text) {
-		return ""
-	}
 	block, ok := inner(in)[text]
 	switch {
 	case !ok:

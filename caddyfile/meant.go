@@ -11,9 +11,6 @@ import (
 // meant is what an error adds to an unknown word: why it is unknown, or what it
 // was probably meant to be. It is empty where nothing comes to mind.
 func meant(text, in string, known []string) string {
-	if slices.Contains(unbuilt(in), text) {
-		return ": " + text + " is not built yet"
-	}
 	if where := belongs(text, in); where != "" {
 		return where
 	}

@@ -8,22 +8,6 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 )
 
-// A word that is built is struck out of the list of those that are not.
-func TestUnbuilt(t *testing.T) {
-	for in, built := range map[string][]string{
-		"windows_auth": handlerWords().list(),
-	} {
-		if len(unbuilt(in)) == 0 {
-			t.Errorf("%s: nothing is unbuilt; strike out the case", in)
-		}
-		for _, word := range unbuilt(in) {
-			if slices.Contains(built, word) {
-				t.Errorf("%s in %s is built", word, in)
-			}
-		}
-	}
-}
-
 // A word of a block within is a word of each block that is named, and of no block
 // outside.
 func TestInnerWords(t *testing.T) {

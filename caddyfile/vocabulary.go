@@ -26,6 +26,7 @@ func Words() []string {
 	all = append(all, handlerWords().list()...)
 	all = append(all, within("session", sessionWords())...)
 	all = append(all, within("throttle", throttleWords())...)
+	all = append(all, within("login", loginWords())...)
 	all = append(all, within("require", ruleWords())...)
 	all = append(all, within("totp", totpWords())...)
 	slices.Sort(all)

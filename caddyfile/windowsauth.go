@@ -24,6 +24,8 @@ type handler struct {
 	refused *caddyfile.Token
 	// factor is the word totp, nil without it.
 	factor *caddyfile.Token
+	// loginAt is the word login, nil without it.
+	loginAt *caddyfile.Token
 	// site are the directories in order.
 	site []*caddyldap.Directory
 	// own is the one directory of the short form, nil in the other.
@@ -45,6 +47,7 @@ func handlerWords() words[handler] {
 		"ntlm":           {usage: ntlmUsage, least: 1, most: 1, parse: readNTLM},
 		"totp":           {usage: totpUsage, needsBlock: true, parse: readTOTP},
 		"session":        {usage: sessionUsage, block: true, parse: readSession},
+		"login":          {usage: loginUsage, most: 1, block: true, parse: readLogin},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
 	maps.Copy(w, limitWords())
@@ -78,6 +81,11 @@ func handlerWords() words[handler] {
 //			idle <duration>
 //			cookie <name>
 //		}
+//		login [<path>] {       # or alone
+//			redirect <path>
+//			page <file>
+//			sso kerberos|all|none
+//		}
 //		directory { … }        # with URLs: the words of an ldap block
 //	}
 func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -107,6 +115,9 @@ func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 		return nil, err
 	}
 	a.Require = anyOf(a.rules)
+	if err := a.checkLogin(); err != nil {
+		return nil, err
+	}
 	return &a.Handler, a.checkSchemes()
 }
 

@@ -20,11 +20,13 @@ var errNoCode = errors.New("a second factor is owed, and no code came with the r
 const usualDigits = 6
 
 // partCode parts the code from the password that was typed, where the account has a
-// secret. Names that nobody has are looked for as well, so that they take as long.
+// secret. A code in a field of its own is told apart already; on a site without totp it
+// goes behind the password, as a directory wants it that knows codes. Names that nobody has
+// are looked for as well, so that they take as long.
 func (v *visit) partCode(ctx context.Context) (identity.Secret, error) {
 	typed := v.credential.password
 	if v.door.factor == nil {
-		return typed, nil
+		return identity.NewSecret(typed.Reveal() + v.field.Reveal()), nil
 	}
 	var err error
 	v.code = ""
@@ -32,6 +34,10 @@ func (v *visit) partCode(ctx context.Context) (identity.Secret, error) {
 		return identity.Secret{}, err
 	}
 	if len(v.enrolled.Secrets) == 0 {
+		return typed, nil
+	}
+	if !v.field.Blank() {
+		v.code = v.field.Reveal()
 		return typed, nil
 	}
 	digits := usualDigits

@@ -21,12 +21,8 @@ func (v *visit) identifyBasic() error {
 	}
 	v.step(eventBasic, held{})
 	name, password := v.credential.name, v.credential.password
-	if err := name.Check(); err != nil {
+	if err := checkTyped(name, password); err != nil {
 		return err
-	}
-	// Where strings end at NUL, a password that begins with one is empty.
-	if password.Blank() || strings.ContainsRune(password.Reveal(), 0) {
-		return identity.Fail(identity.KindEmptyPassword, nil)
 	}
 	v.from = v.door.passwordDirectory(name)
 	if v.conn != nil {
@@ -37,6 +33,18 @@ func (v *visit) identifyBasic() error {
 		return v.keepCurrent()
 	}
 	return v.verifyPassword()
+}
+
+// checkTyped refuses what no controller is asked about.
+func checkTyped(name identity.Name, password identity.Secret) error {
+	if err := name.Check(); err != nil {
+		return err
+	}
+	// Where strings end at NUL, a password that begins with one is empty.
+	if password.Blank() || strings.ContainsRune(password.Reveal(), 0) {
+		return identity.Fail(identity.KindEmptyPassword, nil)
+	}
+	return nil
 }
 
 // verifyPassword asks a controller, where the throttle lets it, and remembers a yes.
@@ -58,12 +66,13 @@ func (v *visit) verifyPassword() error {
 		if err != nil {
 			return err
 		}
+		v.proven = true
 		return v.resolve(ctx, principal)
 	})
 	if err != nil {
 		return err
 	}
-	if v.remembersPassword() {
+	if v.scheme == schemeBasic && v.remembersPassword() {
 		v.conn.remember(v.print, v.id)
 	}
 	return nil

@@ -92,7 +92,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 		{"event=allow reason= scheme=basic verifier=fake directory=EXAMPLE", 2},
 		{"event=fail reason=unavailable scheme=basic verifier=fake directory=EXAMPLE", 1},
 		{"event=fail reason=tls scheme=ntlm verifier=fake directory=EXAMPLE", 1},
-		{"event=refuse reason=scheme_not_offered scheme=bearer verifier= directory=", 1},
+		{"event=refuse reason=scheme_not_offered scheme=other verifier= directory=", 1},
 		{"event=refuse reason=malformed scheme=ntlm verifier=fake directory=EXAMPLE", 1},
 	} {
 		if got := figure(t, registry, decisions, strings.Fields(tt.labels)...); got != tt.want {

@@ -28,6 +28,7 @@ var (
 	malformed     = outcome{http.StatusBadRequest, "bad Authorization header", "refuse", zapcore.WarnLevel, true}
 	throttled     = outcome{http.StatusTooManyRequests, "too many wrong passwords: try again later", "refuse", zapcore.InfoLevel, false}
 	tooLarge      = outcome{http.StatusRequestEntityTooLarge, "request body too large during a log-in", "refuse", zapcore.WarnLevel, true}
+	foreign       = outcome{http.StatusForbidden, "the form does not come from this site", "refuse", zapcore.WarnLevel, false}
 	forbidden     = outcome{http.StatusForbidden, "not allowed", "deny", zapcore.InfoLevel, false}
 	unavailable   = outcome{http.StatusServiceUnavailable, "authentication is not available now", "fail", zapcore.WarnLevel, false}
 	broken        = outcome{http.StatusServiceUnavailable, "authentication is not available now", "fail", zapcore.ErrorLevel, false}
@@ -63,6 +64,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindProtection:    suspicious,
 	identity.KindSession:       wrong,
 	identity.KindThrottled:     throttled,
+	identity.KindForm:          foreign,
 
 	identity.KindBadCredentials:  wrong,
 	identity.KindGuestMapped:     suspicious,

@@ -64,6 +64,7 @@ var verdicts = map[identity.Kind]verdict{
 	identity.KindProtection:     saysNothing,
 	identity.KindThrottled:      saysNothing,
 	identity.KindSession:        saysNothing,
+	identity.KindForm:           saysNothing,
 	identity.KindFactor:         saysNothing, // the password was right, and codes are counted by themselves
 	identity.KindDenied:         saysNothing,
 	identity.KindRealm:          saysNothing,

@@ -26,7 +26,8 @@ type visit struct {
 	print      fingerprint // of a Basic credential
 
 	enrolled identity.Enrolment // of whom a password claims to be, where codes are asked for
-	code     string             // that came behind the password
+	field    identity.Secret    // a code that was typed beside the password
+	code     string             // that came behind the password, or beside it
 	factored bool               // the second factor is given
 	codeless bool               // it is owed, and what proves the user carries none
 
@@ -50,6 +51,7 @@ type visit struct {
 	server   string
 
 	asked   bool          // a controller, in this request
+	proven  bool          // the password, in this request
 	earlier time.Duration // what the first leg of the log-in took
 }
 
@@ -98,13 +100,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
 func (v *visit) admit() error {
 	err := v.identify()
 	if err == nil {
-		err = v.checkName()
-	}
-	if err == nil {
-		err = v.factor()
-	}
-	if err == nil {
-		err = v.decide(v.door.rule)
+		err = v.permit()
 	}
 	if err == nil {
 		v.openAtLogIn()
@@ -118,6 +114,17 @@ func (v *visit) admit() error {
 		v.stripSession()
 	}
 	return err
+}
+
+// permit finds out whether somebody who is known may come in, whatever brought them.
+func (v *visit) permit() error {
+	if err := v.checkName(); err != nil {
+		return err
+	}
+	if err := v.factor(); err != nil {
+		return err
+	}
+	return v.decide(v.door.rule)
 }
 
 func (v *visit) identify() error {

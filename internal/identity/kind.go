@@ -42,6 +42,7 @@ const (
 	KindProtection    // meant for another server: extended protection
 	KindSession       // a session or key that has ended, or never was
 	KindThrottled     // too many wrong passwords: nobody is asked for a while
+	KindForm          // a form that no page of this site sent, or one that is too old
 
 	// What the controller says about the account.
 
@@ -151,6 +152,7 @@ var kindNames = [kindEnd]string{
 	KindFactor:           "second_factor",
 	KindSession:          "session",
 	KindThrottled:        "throttled",
+	KindForm:             "forged_form",
 	KindStore:            "store",
 }
 
