@@ -149,14 +149,14 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-// announcesMuch says that there is a number of more than five digits.
+// announcesMuch says that there is a number of more than three digits.
 func announcesMuch(answer []byte) bool {
 	run := 0
 	for _, c := range answer {
 		if run++; c < '0' || c > '9' {
 			run = 0
 		}
-		if run > 5 {
+		if run > 3 {
 			return true
 		}
 	}
