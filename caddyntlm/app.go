@@ -23,7 +23,10 @@ type App struct {
 	// Where wrong passwords are counted, and sessions and spent codes are kept: a module
 	// of windows_auth.stores. Default: memory.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=windows_auth.stores inline_key=store"`
+	// Log takes the lines of the app. Default: Caddy's own.
+	Log *zap.Logger `json:"-"`
 
+	module  storage
 	kept    *keptStore
 	place   shelfPlace
 	store   store.Store
@@ -40,12 +43,17 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision makes the store ready. Nothing touches the network.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.log = ctx.Logger()
-	module, err := a.storage(ctx)
-	if err != nil {
+	if a.log = a.Log; a.log == nil {
+		a.log = ctx.Logger()
+	}
+	var err error
+	if a.module, err = a.storage(ctx); err != nil {
 		return err
 	}
-	if a.kept, a.place, err = storesKept.hold(module); err != nil {
+	a.module.giveaways(func(hint string) {
+		a.log.Warn("the configuration gives protection away", zap.String("word", a.word()), zap.String("hint", hint))
+	})
+	if a.kept, a.place, err = storesKept.hold(a.module); err != nil {
 		return err
 	}
 	if a.metrics, err = loadMetrics(ctx); err != nil {
@@ -73,6 +81,9 @@ func (a *App) storage(ctx caddy.Context) (storage, error) {
 	}
 	return module, nil
 }
+
+// word is the line of the store, as a Caddyfile has it.
+func (a *App) word() string { return "store " + a.module.CaddyModule().ID.Name() }
 
 // Start begins the self-test of the store. One that is down stops no start.
 func (a *App) Start() error {

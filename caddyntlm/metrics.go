@@ -31,7 +31,7 @@ type metrics struct {
 }
 
 func newMetrics() *metrics {
-	return &metrics{
+	m := &metrics{
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "caddy_windows_auth_decisions_total",
 			Help: "Decisions about requests, by what became of them and why.",
@@ -63,6 +63,10 @@ func newMetrics() *metrics {
 			"Log-ins that open connections remember: one for each connection and directory.", nil, nil),
 		doors: make(map[*Handler]struct{}),
 	}
+	for _, operation := range [...]string{operationGet, operationUpdate, operationEach} {
+		m.stores.WithLabelValues(operation) // 0 before the first failure, so that it shows as one
+	}
+	return m
 }
 
 // Describe implements prometheus.Collector.

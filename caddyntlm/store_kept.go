@@ -20,6 +20,8 @@ type storage interface {
 	caddy.Module
 	// open makes the store, and touches no network.
 	open() (*keptStore, error)
+	// giveaways tells what of the configuration gives protection away.
+	giveaways(say func(hint string))
 	// roots are the authorities that are believed, nil for those of the system: a file
 	// may change under an unchanged configuration.
 	roots() *x509.CertPool

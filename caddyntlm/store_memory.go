@@ -43,6 +43,9 @@ func (m *MemoryStore) open() (*keptStore, error) {
 	return &keptStore{Store: store.NewMemory(most, time.Now)}, nil
 }
 
+// giveaways implements storage.
+func (*MemoryStore) giveaways(func(string)) {}
+
 // roots implements storage.
 func (*MemoryStore) roots() *x509.CertPool { return nil }
 

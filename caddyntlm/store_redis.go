@@ -9,7 +9,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
-	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/redisstore"
@@ -41,7 +40,7 @@ func (*RedisStore) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "windows_auth.stores.redis", New: func() caddy.Module { return new(RedisStore) }}
 }
 
-// Provision reads the configuration and warns of what it gives away.
+// Provision reads the configuration, and touches no network.
 func (r *RedisStore) Provision(ctx caddy.Context) error {
 	if err := r.CheckStatic(); err != nil {
 		return err
@@ -58,10 +57,8 @@ func (r *RedisStore) Provision(ctx caddy.Context) error {
 		}
 		r.trusted = ca.CertPool()
 	}
-	r.giveaways(func(hint string) {
-		ctx.Logger().Warn("the configuration gives protection away", zap.String("word", "store redis"), zap.String("hint", hint))
-	})
-	return nil
+	_, _, err := r.credentials() // a file that is not there is a mistake that shows here
+	return err
 }
 
 // CheckURL finds mistakes in the URL. Its errors show no password.
@@ -95,7 +92,7 @@ func (r *RedisStore) CheckStatic() error {
 func (r *RedisStore) name(at redisstore.URL) string     { return at.Username + r.Username }
 func (r *RedisStore) password(at redisstore.URL) string { return at.Password + r.Password }
 
-// giveaways are what others may take.
+// giveaways implements storage.
 func (r *RedisStore) giveaways(say func(hint string)) {
 	if hint := caddyldap.WrittenOut(r.password(r.at)); hint != "" {
 		say(hint)

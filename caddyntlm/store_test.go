@@ -40,17 +40,13 @@ func provisionApp(t *testing.T, storeJSON string) (a *App, logs *observer.Observ
 	t.Helper()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	t.Cleanup(cancel)
-	a = new(App)
+	core, logs := observer.New(zapcore.DebugLevel)
+	a = &App{Log: zap.New(core)}
 	if storeJSON != "" {
 		a.StoreRaw = []byte(storeJSON)
 	}
 	if err := a.Provision(ctx); err != nil {
 		t.Fatal(err)
-	}
-	core, logs := observer.New(zapcore.DebugLevel)
-	a.log = zap.New(core)
-	if w, ok := a.store.(*watched); ok {
-		w.log = a.log
 	}
 	stopped := false
 	stop = func() {
@@ -190,6 +186,7 @@ func TestStoreMistakes(t *testing.T) {
 		"no password":     `{"store": "redis", "url": "rediss://redis.example.com", "username": "caddy"}`,
 		"no TLS":          `{"store": "redis", "url": "redis://redis.example.com", "trust_pool": {"provider": "file", "pem_files": ["/nowhere"]}}`,
 		"no file":         `{"store": "redis", "url": "rediss://redis.example.com", "trust_pool": {"provider": "file", "pem_files": ["/nowhere"]}}`,
+		"no secret":       `{"store": "redis", "url": "rediss://redis.example.com", "password": "{file./nowhere/redis}"}`,
 		"less":            `{"store": "memory", "size": -1}`,
 		"no such store":   `{"store": "postgres"}`,
 		"no such word":    `{"store": "redis", "url": "rediss://redis.example.com", "cluster": true}`,

@@ -40,9 +40,10 @@ func checkConfigCommand() *cobra.Command {
 		Long: "Reads the configuration without starting anything and looks, for each directory and\n" +
 			"each of its controllers, at all that a log-in will need: name, connection, TLS, clock,\n" +
 			"service account and its rights, NTLM, the machine account and its secure channel; the\n" +
-			"keytab, and whether its names, versions and enctypes are those of the domain; and at\n" +
-			"the groups that rules name. It says what to do about each thing that will not work. It\n" +
-			"sends no password but the service account's own, and stops with that where it is refused.\n\n" +
+			"keytab, and whether its names, versions and enctypes are those of the domain; at the\n" +
+			"store of sessions; and at the groups that rules name. It says what to do about each\n" +
+			"thing that will not work. It sends no password but the service account's own and the\n" +
+			"store's, and stops with that where it is refused.\n\n" +
 			"Exit code 0: all is well. 1: something will not work. 2: the configuration cannot be read.",
 		Args: one("file", "check-config /etc/caddy/Caddyfile"),
 	}, func(cmd *cobra.Command, args []string) error {
@@ -88,6 +89,9 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 			return err
 		}
 		c.directory(ctx, "windows_auth with servers of its own", "", d, hosts)
+	}
+	if err := c.store(ctx, document); err != nil {
+		return err
 	}
 	c.rules(rules, len(named)+len(own))
 	return c.verdict()

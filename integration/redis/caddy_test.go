@@ -82,9 +82,6 @@ func TestSelfTest(t *testing.T) {
 	t.Run("unknown authority", func(t *testing.T) {
 		waitFor(t, load(t, block("rediss://"+server.Address, secret, "")), "write trust_pool")
 	})
-	t.Run("no file", func(t *testing.T) {
-		waitFor(t, load(t, block("rediss://"+server.Address, secret+"-gone", trusted)), secret+"-gone")
-	})
 	t.Run("wrong password", func(t *testing.T) {
 		wrong := filepath.Join(t.TempDir(), "wrong.secret")
 		check(t, os.WriteFile(wrong, []byte(Password+"-not"), 0o600))

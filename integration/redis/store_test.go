@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,3 +91,43 @@ func TestRedisKeepsTheContract(t *testing.T) {
 }
 
 func systemRoots() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
+
+// BenchmarkGet is what a request with a session pays where a server on the same machine
+// keeps it, and BenchmarkUpdate what a log-in pays.
+func BenchmarkGet(b *testing.B) {
+	s := benched(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if got, err := s.Get(b.Context(), key); err != nil || len(got) != 1<<10 {
+			b.Fatal(len(got), err)
+		}
+	}
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	s := benched(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Update(b.Context(), key, put("x")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benched(b *testing.B) *redisstore.Store {
+	b.Helper()
+	server, err := Start(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { server.Close() })
+	s, err := redisstore.New(redisstore.Config{Address: server.Address, Credentials: asDefault})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.Close)
+	if err := s.Update(b.Context(), key, put(strings.Repeat("x", 1<<10))); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}

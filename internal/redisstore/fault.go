@@ -110,15 +110,27 @@ var cures = []struct{ begins, hint string }{
 // elsewhere says that another server should be asked under the same name: this one was
 // the primary once.
 func elsewhere(err error) bool {
-	text := err.Error()
+	text := meant(err)
 	return strings.HasPrefix(text, "READONLY") || strings.HasPrefix(text, "MASTERDOWN")
+}
+
+// meant is what a server says itself. Before 7.0 it wraps what ails a command inside a
+// script into what ails the script.
+func meant(err error) string {
+	text := strings.TrimPrefix(err.Error(), "ERR ")
+	if strings.HasPrefix(text, "Error running script") {
+		if at := strings.LastIndex(text, ": -"); at >= 0 {
+			return strings.TrimPrefix(text[at+len(": -"):], "ERR ")
+		}
+	}
+	return text
 }
 
 // hint is the cure, empty where nobody knows.
 func hint(err error) string {
 	if refused, ok := errors.AsType[*rueidis.RedisError](err); ok {
 		for _, c := range cures {
-			if strings.HasPrefix(strings.TrimPrefix(refused.Error(), "ERR "), c.begins) {
+			if strings.HasPrefix(meant(refused), c.begins) {
 				return c.hint
 			}
 		}
