@@ -60,7 +60,7 @@ func TestPasswordAgainAsksNobody(t *testing.T) {
 	}
 	t.Run("OpenLDAP", func(t *testing.T) {
 		server := openLDAP(t)
-		s := people(t, server, serviceWords, "")
+		s := people(t, server, serviceWords, "\t\tthrottle off")
 		s.awaitLine(t, "all is well")
 		run(t, s, afterwards("anna", "Secr3t-anna", "ben", "Secr3t-ben"), func() int { return binds(t, server) })
 	})
