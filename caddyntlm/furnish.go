@@ -92,7 +92,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 		return errors.New("windows_auth stands outside an HTTP server, where no connection can be known")
 	}
 	h.server = server
-	if err := h.openBook(ctx); err != nil {
+	if err := errors.Join(h.openBook(ctx), h.openEvents(ctx)); err != nil {
 		return err
 	}
 	h.makeRoom(server)

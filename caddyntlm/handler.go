@@ -110,6 +110,7 @@ type Handler struct {
 	notices     *notices
 	meter       *meter
 	sessions    *sessions // nil without
+	announcer   *announcer
 	now         func() time.Time
 	log         *zap.Logger
 }
@@ -182,6 +183,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	v.expose()
 	v.handOff()
 	v.recordAllow()
+	v.tellLogIn()
 	v.tellAccepted()
 	return next.ServeHTTP(w, r)
 }

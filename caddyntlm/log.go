@@ -59,6 +59,7 @@ func (v *visit) recordGone(err error) {
 // record writes that a request was refused.
 func (v *visit) record(o outcome, kind identity.Kind, err error) {
 	v.count(o.event, kind.String())
+	v.tellRefusal(kind)
 	level := o.level
 	var more []zap.Field
 	if skipped, due, counted := v.door.notices.floods(v, kind); counted {
@@ -93,12 +94,12 @@ func (v *visit) fields(event, reason string, err error) []zap.Field {
 			err = nil // the reason says it all
 		}
 	}
-	fields := make([]zap.Field, 0, 16)
+	fields := make([]zap.Field, 0, 17)
 	fields = append(fields, zap.String("event", event))
 	for _, f := range [...]struct{ key, value string }{
 		{"reason", reason}, {"conn", v.conn.String()}, {"remote_ip", remoteIP(v.r)}, {"scheme", v.scheme.String()},
 		{"user_claimed", escapeClaimed(claimed)}, {"user", user}, {"verifier", verifier}, {"dc", server},
-		{"rule", v.rule}, {"method", v.r.Method}, {"path", v.r.URL.Path}, {"hint", hint},
+		{"rule", v.rule}, {"session", v.sessionHandle()}, {"method", v.r.Method}, {"path", v.r.URL.Path}, {"hint", hint},
 	} {
 		if f.value != "" {
 			fields = append(fields, zap.String(f.key, f.value))

@@ -28,6 +28,7 @@ type metrics struct {
 	decisions  *prometheus.CounterVec
 	logins     *prometheus.HistogramVec
 	ntlm       *prometheus.CounterVec
+	sessions   *prometheus.CounterVec
 	pending    *prometheus.Desc
 	remembered *prometheus.Desc
 
@@ -50,6 +51,10 @@ func newMetrics() *metrics {
 			Name: "caddy_windows_auth_ntlm_logins_total",
 			Help: "Log-ins by NTLM, bare or inside Negotiate, by why they were not by Kerberos.",
 		}, []string{"scheme", "cause", "verifier", "directory"}),
+		sessions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caddy_windows_auth_sessions_total",
+			Help: "What became of sessions: opened, rotated, and by what they ended but for time.",
+		}, []string{"event", "form"}),
 		pending: prometheus.NewDesc("caddy_windows_auth_pending_handshakes",
 			"NTLM handshakes that are half open.", nil, nil),
 		remembered: prometheus.NewDesc("caddy_windows_auth_connections_remembered",
@@ -63,6 +68,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	m.decisions.Describe(to)
 	m.logins.Describe(to)
 	m.ntlm.Describe(to)
+	m.sessions.Describe(to)
 	to <- m.pending
 	to <- m.remembered
 }
@@ -72,6 +78,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	m.decisions.Collect(to)
 	m.logins.Collect(to)
 	m.ntlm.Collect(to)
+	m.sessions.Collect(to)
 	var pending, remembered int64
 	m.mu.Lock()
 	for h := range m.doors {

@@ -71,6 +71,7 @@ func (s *Session) ttl() time.Duration {
 
 // sessions are what a door needs for them.
 type sessions struct {
+	kept    store.Store
 	book    *session.Book
 	cookie  string // its whole name
 	known   *knownSessions
@@ -85,7 +86,7 @@ func newSessions(s *Session, kept store.Store, now func() time.Time) *sessions {
 		name = DefaultSessionCookie
 	}
 	limits := session.Limits{TTL: time.Duration(s.TTL), Idle: time.Duration(s.Idle)}
-	return &sessions{book: session.New(kept, limits, now), cookie: hostPrefix + name, known: newKnownSessions()}
+	return &sessions{kept: kept, book: session.New(kept, limits, now), cookie: hostPrefix + name, known: newKnownSessions()}
 }
 
 // openBook finds the store for sessions, where the configuration has any.

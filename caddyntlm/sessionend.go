@@ -14,7 +14,15 @@ func (v *visit) forgetSeats(directory, account string) {
 	table.forget(directory, account)
 }
 
-// forget empties the seats of an account, and what connections remember of its passwords.
+// forgetEverywhere does so on the connections of all listeners of this process.
+func forgetEverywhere(directory, account string) {
+	for _, h := range livingDoors() {
+		h.conns.forget(directory, account)
+	}
+}
+
+// forget empties the seats of an account. What connections remember of passwords stays: it
+// opens to nobody but who sends the password again.
 func (t *conns) forget(directory, account string) {
 	t.mu.Lock()
 	open := make([]*conn, 0, len(t.open))
@@ -33,8 +41,31 @@ func (t *conns) forget(directory, account string) {
 	}
 }
 
-// tellLogOut is the one place that tells of a log-out, which may be of no session.
-func (v *visit) tellLogOut(*carried) {}
-
 // countSession counts what became of a session.
-func (v *visit) countSession(string, session.Form) {}
+func (v *visit) countSession(event string, form session.Form) {
+	if m := v.door.meter; m != nil {
+		m.sessions.WithLabelValues(event, form.String()).Inc()
+	}
+}
+
+// livingDoors are the doors of all configurations that run.
+func livingDoors() (doors []*Handler) {
+	sharedMetrics.Range(func(_, value any) bool {
+		m := value.(*metrics)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for h := range m.doors {
+			doors = append(doors, h)
+		}
+		return true
+	})
+	return doors
+}
+
+// countEnded counts a session that an administrator has ended.
+func countEnded(form session.Form) {
+	sharedMetrics.Range(func(_, value any) bool {
+		value.(*metrics).sessions.WithLabelValues("ended", form.String()).Inc()
+		return true
+	})
+}

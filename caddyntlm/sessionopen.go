@@ -48,7 +48,9 @@ func (v *visit) openSession(form session.Form, factor bool) (opened, error) {
 	if factor {
 		record.Factor = v.start
 	}
-	token, kept, err := s.book.Open(v.r.Context(), record)
+	ctx, cancel := v.asking(s)
+	defer cancel()
+	token, kept, err := s.book.Open(ctx, record)
 	if err != nil {
 		return opened{}, sessionError(err)
 	}
@@ -129,7 +131,9 @@ func (v *visit) markFactor() (opened, error) {
 	s, before := v.session.by, v.session
 	s.known.drop(before.id)
 	v.session = nil
-	token, record, err := s.book.Rotate(v.r.Context(), before.id, func(r *session.Record) { r.Factor = v.start })
+	ctx, cancel := v.asking(s)
+	defer cancel()
+	token, record, err := s.book.Rotate(ctx, before.id, func(r *session.Record) { r.Factor = v.start })
 	if err != nil {
 		return opened{}, sessionError(err)
 	}

@@ -27,12 +27,13 @@ func snapshotOf(h held) []byte {
 	w.number(uint64(h.by))
 	w.said(h.said)
 	w.account(&h.id.Account, h.id.Groups())
-	return w
+	return packed(w)
 }
 
 // readSnapshot reads what snapshotOf has written.
 func readSnapshot(b []byte) (held, error) {
-	if len(b) == 0 || b[0] != snapshotVersion {
+	b, err := unpacked(b)
+	if err != nil || len(b) == 0 || b[0] != snapshotVersion {
 		return held{}, errSnapshot
 	}
 	r := snapshotReader{rest: b[1:]}

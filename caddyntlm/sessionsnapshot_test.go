@@ -105,6 +105,7 @@ func FuzzReadSnapshot(f *testing.F) {
 	for _, h := range aFewHeld() {
 		f.Add(snapshotOf(h))
 	}
+	f.Add(packed(bytes.Repeat(snapshotOf(aFewHeld()[0]), 30)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := readSnapshot(b)
@@ -148,10 +149,21 @@ func TestSnapshotOfManyGroups(t *testing.T) {
 		a.Groups = append(a.Groups, identity.Group{SID: fakeSID(name), Name: name, Domain: "EXAMPLE", DN: "CN=" + name + ",OU=Groups of a department,OU=Groups,DC=corp,DC=example,DC=com"})
 	}
 	snapshot := snapshotOf(held{id: identity.New(a, policy.FoldDN), scheme: schemeNTLM})
-	if len(snapshot) > 500_000 {
+	if len(snapshot) > 50_000 {
 		t.Errorf("got %d bytes", len(snapshot))
 	}
 	if strings.Contains(string(snapshot), "secret") {
 		t.Error("got a password in it")
+	}
+	after, err := readSnapshot(snapshot)
+	if err != nil || len(after.id.Groups()) != len(a.Groups) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := readSnapshot(snapshot[:len(snapshot)/2]); err == nil {
+		t.Error("got half of it without an error")
+	}
+	bomb := packed(make([]byte, maxUnpacked+1))
+	if _, err := readSnapshot(bomb); err == nil || len(bomb) > 64<<10 {
+		t.Errorf("%d bytes that unpack to more than 8 MiB: got %v", len(bomb), err)
 	}
 }

@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -86,7 +87,9 @@ func (v *visit) find(token session.Token, form session.Form) (*carried, error) {
 	if token.IsZero() {
 		return nil, identity.Fail(identity.KindSession, session.ErrNone)
 	}
-	record, err := v.door.sessions.book.Use(v.r.Context(), token, form, sessionHost(v.r))
+	ctx, cancel := v.asking(v.door.sessions)
+	defer cancel()
+	record, err := v.door.sessions.book.Use(ctx, token, form, sessionHost(v.r))
 	switch {
 	case err != nil:
 		return nil, sessionError(err)
@@ -94,6 +97,15 @@ func (v *visit) find(token session.Token, form session.Form) (*carried, error) {
 		return nil, identity.Fail(identity.KindSession, errNotHere)
 	}
 	return &carried{token.ID(), record, v.door.sessions}, nil
+}
+
+// asking bounds a question to the store. One in this process answers at once, and a timer
+// would cost more than the answer.
+func (v *visit) asking(s *sessions) (context.Context, context.CancelFunc) {
+	if !s.kept.Shared() {
+		return v.r.Context(), func() {}
+	}
+	return v.deadline()
 }
 
 // directoryOf is the directory that has a key, or nil.
@@ -133,7 +145,9 @@ func (v *visit) hold(came *carried) error {
 func (v *visit) keepSession() error {
 	s := v.session.by
 	snapshot := snapshotOf(v.remembered())
-	record, err := s.book.Amend(v.r.Context(), v.session.id, func(r *session.Record) {
+	ctx, cancel := v.asking(s)
+	defer cancel()
+	record, err := s.book.Amend(ctx, v.session.id, func(r *session.Record) {
 		r.Snapshot, r.Name, r.Verifier = snapshot, v.id.Logon(), v.id.Verifier
 	})
 	if errors.Is(err, session.ErrNone) {
@@ -144,6 +158,14 @@ func (v *visit) keepSession() error {
 		s.known.keep(v.session, v.remembered())
 	}
 	return nil
+}
+
+// sessionHandle is what administrators call the request's session, empty without one.
+func (v *visit) sessionHandle() string {
+	if v.session == nil {
+		return ""
+	}
+	return v.session.id.Handle()
 }
 
 // recordNoSession writes why a cookie opens nothing, for those who debug.

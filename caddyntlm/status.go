@@ -99,7 +99,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindUnproven:         broken,
 	identity.KindClock:            broken,
 	identity.KindSecureChannel:    broken,
-	identity.KindStore:            unavailable,
+	identity.KindStore:            broken,
 }
 
 // outcomeOf looks a kind up. A kind that the table does not know is an internal

@@ -131,8 +131,11 @@ func (v *visit) identify() error {
 	if v.scheme == schemeNone {
 		return v.identifyKnown()
 	}
-	if v.scheme == schemeBearer && v.door.sessions != nil {
-		return v.identifyKey()
+	if v.scheme == schemeBearer {
+		if v.door.sessions != nil {
+			return v.identifyKey()
+		}
+		v.scheme = schemeForeign // there are no keys here
 	}
 	if !slices.Contains(v.door.offered, v.scheme) {
 		return v.unoffered()

@@ -85,7 +85,7 @@ const (
 	KindUnproven         // a KDC that cannot prove itself by the keytab
 	KindClock            // our clock and the KDC's differ too much
 	KindSecureChannel    // the machine account gets no secure channel to a controller
-	KindStore            // the store of sessions, counts and codes does not answer
+	KindStore            // the store of what outlives a request does not answer
 	kindEnd
 )
 
