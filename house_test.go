@@ -32,6 +32,7 @@ var house = map[string][]string{
 	"internal/spnego": {},
 	"internal/ndr":    {"internal/identity"},
 	"internal/pac":    {"internal/identity", "internal/ndr"},
+	"internal/acl":    {"internal/identity"},
 	// what is kept for a while, and who counts, remembers and checks by it; the clock is handed in
 	"internal/store":      {},
 	"internal/redisstore": {"internal/store"},
@@ -55,7 +56,7 @@ var house = map[string][]string{
 	"internal/smb2":     {"internal/ntlm", "internal/ntstatus", "internal/spnego"},
 	"internal/netlogon": {"internal/dcerpc", "internal/identity", "internal/ndr", "internal/ntlm", "internal/ntstatus"},
 	// the records office
-	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc", "internal/smb2", "internal/ntstatus"},
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc", "internal/smb2", "internal/ntstatus", "internal/acl"},
 	// the door
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap", "internal/store", "internal/redisstore", "internal/throttle", "internal/session", "internal/totp", "internal/loginpage"},
 	// words, and the doctor
@@ -85,6 +86,7 @@ var outside = map[string][]string{
 	"internal/spnego":     {},
 	"internal/ndr":        {},
 	"internal/pac":        {},
+	"internal/acl":        {},
 	"internal/dcerpc":     {},
 	"internal/netlogon":   {},
 	"internal/ntstatus":   {},

@@ -42,6 +42,7 @@ func (x *examination) account(ctx context.Context, s *server, root rootDSE) {
 	} else {
 		x.well("base_dn", "%s", strings.Join(d.basesOf(root), " and "))
 		x.rights(ctx, c, root)
+		x.access(ctx, c, root)
 	}
 	x.lockout(ctx, c, root)
 	x.machineAccount(ctx, c, root)

@@ -546,3 +546,19 @@ func TestFactorExemptOfASession(t *testing.T) {
 	}
 	strict.wantReason(t, identity.KindFactor)
 }
+
+// C22–C26 without totp: password and code go to the directory as they were typed, which
+// takes each code once; the connection they came on goes on, and no other one does.
+func TestCodePassesThrough(t *testing.T) {
+	d := newDoor(t, func(d *door) { d.dir.passwords["alice"] = "secret-a123456" })
+	c := d.dial(t)
+	c.get(basic("alice", "secret-a123456")).wantUser(t, "alice")
+	d.dir.passwords["alice"] = "secret-a654321" // the directory has spent the code
+	c.get(basic("alice", "secret-a123456")).wantUser(t, "alice")
+	d.dial(t).get(basic("alice", "secret-a123456")).want(t, 401, both...)
+	c.get(basic("alice", "secret-a")).want(t, 401, both...)
+	c.get(basic("alice", "secret-a654321")).wantUser(t, "alice")
+	if got := d.dir.read.Load(); got != 0 {
+		t.Errorf("got %d secrets read, want none where no totp stands", got)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
+	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
@@ -30,6 +31,7 @@ type configCheck struct {
 	opened []*caddyldap.Directory
 
 	refusals caddyldap.Refusals
+	wants    caddyldap.Wants // of all rules
 }
 
 func checkConfigCommand() *cobra.Command {
@@ -40,10 +42,11 @@ func checkConfigCommand() *cobra.Command {
 		Long: "Reads the configuration without starting anything and looks, for each directory and\n" +
 			"each of its controllers, at all that a log-in will need: name, connection, TLS, clock,\n" +
 			"service account and its rights, NTLM, the machine account and its secure channel; the\n" +
-			"keytab, and whether its names, versions and enctypes are those of the domain; at the\n" +
-			"store of sessions; and at the groups that rules name. It says what to do about each\n" +
-			"thing that will not work. It sends no password but the service account's own and the\n" +
-			"store's, and stops with that where it is refused.\n\n" +
+			"keytab, and whether its names, versions and enctypes are those of the domain; who may\n" +
+			"read the secrets of second factors, and write what rules ask about; at the store of\n" +
+			"sessions; and at the groups that rules name. It says what to do about each thing that\n" +
+			"will not work. It sends no password but the service account's own and the store's, and\n" +
+			"stops with that where it is refused.\n\n" +
 			"Exit code 0: all is well. 1: something will not work. 2: the configuration cannot be read.",
 		Args: one("file", "check-config /etc/caddy/Caddyfile"),
 	}, func(cmd *cobra.Command, args []string) error {
@@ -76,19 +79,16 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 			c.groups[group] = caddyldap.GroupAbsent
 		}
 	}
+	c.wants = wantsOf(rules)
 	for _, name := range slices.Sorted(maps.Keys(named)) {
-		hosts, err := hostsOf(document, asksNamed(name))
-		if err != nil {
+		if err := c.directory(ctx, document, "ldap "+name, name, named[name], asksNamed(name)); err != nil {
 			return err
 		}
-		c.directory(ctx, "ldap "+name, name, named[name], hosts)
 	}
 	for _, d := range own {
-		hosts, err := hostsOf(document, asksOwn(d))
-		if err != nil {
+		if err := c.directory(ctx, document, "windows_auth with servers of its own", "", d, asksOwn(d)); err != nil {
 			return err
 		}
-		c.directory(ctx, "windows_auth with servers of its own", "", d, hosts)
 	}
 	if err := c.store(ctx, document); err != nil {
 		return err
@@ -99,7 +99,15 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 
 // directory examines one. An app of its own lets the others be looked at where
 // this one cannot be used.
-func (c *configCheck) directory(outside context.Context, title, name string, d *caddyldap.Directory, hosts []string) {
+func (c *configCheck) directory(outside context.Context, document []byte, title, name string, d *caddyldap.Directory, asks func(*caddyntlm.Handler) bool) error {
+	hosts, err := hostsOf(document, asks)
+	if err != nil {
+		return err
+	}
+	secrets, err := secretsOf(document, asks)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: outside}) // which has the app's metrics
 	defer cancel()
 	say(c.out, "%s\n", title)
@@ -108,9 +116,12 @@ func (c *configCheck) directory(outside context.Context, title, name string, d *
 	if name != "" {
 		app.Directories = map[string]*caddyldap.Directory{name: d}
 	}
-	err := app.Provision(ctx)
+	err = app.Provision(ctx)
 	if err == nil && name == "" {
 		d, err = app.Adopt(ctx, d)
+	}
+	if err == nil {
+		err = d.Watch(secrets, c.wants)
 	}
 	if err != nil {
 		o := caddyldap.Observation{Level: caddyldap.Faulty, About: "config", Text: err.Error(), Hint: "Caddy will not start with this"}
@@ -118,13 +129,14 @@ func (c *configCheck) directory(outside context.Context, title, name string, d *
 			o.Hint += ": " + e.Hint
 		}
 		c.tell(o)
-		return
+		return nil
 	}
 	c.opened = append(c.opened, d)
 	d.Examine(ctx, c.refusals, hosts, func(server string) {
 		say(c.out, "  %s\n", cmp.Or(server, "all of it"))
 	}, c.tell)
 	c.lookForGroups(ctx, d)
+	return nil
 }
 
 // levels are how levels are written.
