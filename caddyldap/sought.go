@@ -67,7 +67,7 @@ func (d *Directory) FindAccount(ctx context.Context, name identity.Name) identit
 	}
 	key := identity.Name{Domain: identity.Fold(name.Domain), User: identity.Fold(name.User)}
 	last, before := d.sought.names.GetIfPresent(key)
-	if !before || d.now().Sub(last.at) > soughtAfresh {
+	if !before || !d.fresh(last) {
 		if now, err := d.seekOnce(ctx, key, name); err == nil {
 			last = now
 		}
@@ -86,6 +86,8 @@ func (d *Directory) FindAccount(ctx context.Context, name identity.Name) identit
 	return countedAs(last.account, l)
 }
 
+func (d *Directory) fresh(m meantAccount) bool { return d.now().Sub(m.at) <= soughtAfresh }
+
 func countedAs(account string, l lockout) identity.Sought {
 	return identity.Sought{Account: account, Threshold: l.threshold, Observation: l.observation}
 }
@@ -96,6 +98,9 @@ func (d *Directory) seekOnce(ctx context.Context, key, name identity.Name) (mean
 	defer cancel()
 	results := d.sought.flights.DoChan(key.Domain+"\x00"+key.User, func() (_ any, err error) {
 		defer recovered(&err)
+		if m, ok := d.sought.names.GetIfPresent(key); ok && d.fresh(m) {
+			return m, nil // somebody has asked a moment ago
+		}
 		ctx, cancel := context.WithTimeout(d.life, soughtDeadline)
 		defer cancel()
 		m, err := d.seek(ctx, name)

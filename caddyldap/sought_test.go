@@ -89,7 +89,7 @@ func TestFindAccountUntaught(t *testing.T) {
 	d, _ = open(t, d, "EXAMPLE")
 	for _, typed := range []string{
 		"alice", "ALICE", "älice", "ＡＬＩＣＥ", "alıce", "ali\u0301ce", "al ice", "alice@example.test", "alice＠example.test", `EXAMPLE\alice`,
-		"EXAMPLE＼alice", "alice$", "ali\u00adce", "ali\u200bce", "alice@EXAMPLE", "a\u0378lice",
+		"EXAMPLE＼alice", "alice$", "ali\u00adce", "ali\u200bce", "alice@EXAMPLE", "a\u0378lice", "a\ufffdlice",
 	} {
 		if got := d.FindAccount(t.Context(), identity.ParseName(typed)).Account; got != "name:alice" {
 			t.Errorf("%q: got %q, want name:alice", typed, got)

@@ -62,7 +62,7 @@ func spellRune(b *strings.Builder, r rune) {
 		}
 		return
 	}
-	if !unicode.IsGraphic(r) || unicode.IsSpace(r) || unicode.Is(unicode.M, r) {
+	if !unicode.IsGraphic(r) || unicode.IsSpace(r) || unicode.Is(unicode.M, r) || r == utf8.RuneError {
 		return
 	}
 	r = unicode.ToLower(unicode.ToUpper(r)) // ς and ı are letters that only their capitals join with others

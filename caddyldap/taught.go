@@ -114,6 +114,8 @@ func (d *Directory) notice(ctx context.Context, w *witness, id *identity.Identit
 	}
 	d.taught.teach(id)
 	if d.service == nil && w != nil && w.root.ad && w.conn != nil {
+		ctx, cancel := context.WithTimeout(ctx, soughtDeadline)
+		defer cancel()
 		_, _ = d.domainLockout(ctx, w.conn, w.root) // what it says is kept
 	}
 }

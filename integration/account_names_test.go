@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
+	"github.com/caddy-ntlm/caddy-ntlm/integration/slapd"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
 )
@@ -210,4 +211,44 @@ func sidOfAccount(t *testing.T, d *caddyldap.Directory, account lab.User) string
 		t.Fatal(err)
 	}
 	return id.AccountKey()
+}
+
+// TestSpellingsAtSlapd: where there are no SIDs the entry's UUID is the account, by every
+// form of bind_as, also of a name that two have: nobody is asked there.
+func TestSpellingsAtSlapd(t *testing.T) {
+	server := openLDAP(t)
+	dn := "uid=anna,ou=people," + slapd.Base
+	for name, c := range map[string]struct {
+		change func(*caddyldap.Directory)
+		names  []string
+	}{
+		"search":   {func(*caddyldap.Directory) {}, []string{"anna", "ANNA", `EXAMPLE\anna`, " anna "}},
+		"absolute": {func(d *caddyldap.Directory) { d.BindAs = &caddyldap.BindAs{Form: "absolute"} }, []string{dn, "UID=Anna, ou=people," + slapd.Base}},
+		"template": {func(d *caddyldap.Directory) {
+			d.BindAs = &caddyldap.BindAs{Form: "template", Template: "uid={user},ou=people," + slapd.Base}
+		}, []string{"anna", "ANNA", `EXAMPLE\anna`}},
+	} {
+		d := labDirectory(t, func(d *caddyldap.Directory) {
+			d.Server, d.TLS = []caddyldap.Server{{URL: server.LDAPS}}, &caddyldap.TLS{InsecureSkipVerify: true}
+			d.BaseDN = []string{"ou=people," + slapd.Base}
+			d.ServiceAccount = &caddyldap.ServiceAccount{Name: slapd.Service, Secret: slapd.ServicePassword}
+			d.VerifyRaw = []json.RawMessage{json.RawMessage(`{"verifier": "bind"}`)}
+			c.change(d)
+		})
+		want := sidOfAccount(t, d, lab.User{Sam: c.names[0], Password: "Secr3t-anna"})
+		if len(want) != 36 {
+			t.Errorf("%s: got %q, want a UUID", name, want)
+		}
+		for _, typed := range c.names {
+			got := d.FindAccount(t.Context(), identity.ParseName(typed))
+			if got.Account != want || got.Threshold != 0 {
+				t.Errorf("%s, %q: got %v, want %s", name, typed, got, want)
+			}
+		}
+		for _, other := range []string{"nobody", "twin", "ben"} {
+			if got := d.FindAccount(t.Context(), identity.ParseName(other)).Account; got == want {
+				t.Errorf("%s, %q: got anna's account", name, other)
+			}
+		}
+	}
 }
