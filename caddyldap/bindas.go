@@ -129,6 +129,22 @@ func (d *Directory) bindTargets(ctx context.Context, n identity.Name) ([]bindTar
 	case bindSearch:
 		return d.searched(ctx, n)
 	}
+	return d.direct(ctx, n)
+}
+
+// direct takes a typed name as it is. What looks like a domain before a backslash may
+// be the beginning of a DN in which a letter is escaped, as it likes: Active Directory
+// takes that for the account, and nobody is let in by it, since it names no domain of
+// ours. So nobody is asked.
+func (d *Directory) direct(ctx context.Context, n identity.Name) ([]bindTarget, error) {
+	if strings.Contains(n.Domain, "=") && !d.isOwn(n.Domain) {
+		switch active, err := d.isActive(ctx); {
+		case err != nil:
+			return nil, err
+		case active:
+			return nil, d.foreign(n.Domain)
+		}
+	}
 	return []bindTarget{{name: d.directName(n)}}, nil
 }
 

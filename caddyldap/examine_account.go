@@ -180,22 +180,6 @@ func (x *examination) groupsSeen(ctx context.Context, c *conn, root rootDSE) {
 	x.note("groups", "no group is to be seen", "let the service account read groups, where rules name any")
 }
 
-// lockout reads how many wrong passwords the domain bears, [MS-ADA1] lockoutThreshold.
-func (x *examination) lockout(ctx context.Context, c *conn, root rootDSE) {
-	if !root.ad {
-		return
-	}
-	e, err := c.entry(ctx, root.base, "lockoutThreshold")
-	switch {
-	case err != nil || e == nil || value(e, "lockoutThreshold") == "":
-		x.unclear("lockout", "the service account may not read lockoutThreshold", "")
-	case value(e, "lockoutThreshold") == "0":
-		x.note("lockout", "wrong passwords lock no account of this domain", "nobody who guesses is stopped: set an account lockout threshold")
-	default:
-		x.well("lockout", "%s wrong passwords lock an account, unless a finer policy is for it", value(e, "lockoutThreshold"))
-	}
-}
-
 // ntlm logs the service account in as clients would, by its right password: first
 // as one that sends no channel binding, then as a browser on HTTPS, which sends
 // that of a connection that the controller does not know.

@@ -68,7 +68,11 @@ func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.P
 		return nil, identity.Fail(identity.KindBadToken, err)
 	}
 	claimed := identity.Name{Domain: message.Domain, User: message.User}
-	if err := refuse(message, claimed, x.channel); err != nil {
+	err = refuse(message, claimed, x.channel)
+	if err == nil {
+		err = x.readable(message)
+	}
+	if err != nil {
 		x.conn.close()
 		return nil, claimedBy(claimed, err)
 	}
@@ -80,6 +84,16 @@ func (x *exchange) Finish(ctx context.Context, authenticate []byte) (*identity.P
 	}
 	p, err := x.prove(ctx, authenticate, message, claimed)
 	return p, claimedBy(claimed, wantLoginName(claimed, adLoginNames, err))
+}
+
+// readable refuses a message that the controller may read otherwise than we do: wrong
+// passwords would be counted of another name than the one that it looks up.
+func (x *exchange) readable(m *ntlm.Authenticate) error {
+	challenge, err := ntlm.ParseChallenge(x.challenge)
+	if err != nil {
+		return &identity.Error{Kind: identity.KindProtocol, Server: x.conn.server.url.Addr(), Hint: hintMechanism, Err: err}
+	}
+	return readAlike(challenge, m)
 }
 
 func (x *exchange) move(from, to phase) bool {

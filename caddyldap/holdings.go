@@ -22,17 +22,21 @@ import (
 // and domain. The first configuration's Directory made them; its settings are
 // those of all that share them.
 type holdings struct {
-	name    string
-	servers *servers
-	service *service // nil without a service account
-	spare   *spare   // connections for the next password
-	cache   *cache
-	pace    pace     // of their answers to passwords
-	seen    sync.Map // base DNs that were there
-	domain  domainFacts
-	trust   *tls.Config // of all servers; each has its own ServerName
-	life    context.Context
-	end     context.CancelFunc
+	name     string
+	servers  *servers
+	service  *service // nil without a service account
+	spare    *spare   // connections for the next password
+	cache    *cache
+	sought   *sought
+	taught   *taught
+	finer    *finer
+	pace     pace     // of their answers to passwords
+	seen     sync.Map // base DNs that were there
+	domain   domainFacts
+	lockouts lockouts
+	trust    *tls.Config // of all servers; each has its own ServerName
+	life     context.Context
+	end      context.CancelFunc
 
 	spawning   sync.Mutex // against Destruct
 	background sync.WaitGroup
@@ -106,7 +110,16 @@ func (d *Directory) newHoldings(config *tls.Config) (*holdings, error) {
 	h.servers = d.newServers()
 	h.service, h.spare = d.newService(), d.newSpare()
 	var err error
-	h.cache, err = d.newCache()
+	if h.cache, err = d.newCache(); err != nil {
+		return nil, err
+	}
+	if h.sought, err = d.newSought(); err != nil {
+		return nil, err
+	}
+	if h.taught, err = newTaught(); err != nil {
+		return nil, err
+	}
+	h.finer, err = newFiner()
 	return h, err
 }
 
@@ -130,6 +143,9 @@ func (h *holdings) Destruct() error {
 	h.background.Wait()
 	h.spare.close()
 	h.cache.close()
+	h.sought.close()
+	h.taught.close()
+	h.finer.close()
 	return nil
 }
 

@@ -84,7 +84,8 @@ func TestReloadKeeps(t *testing.T) {
 	before := descriptors(t)
 	r := &reloads{t: t}
 	t.Cleanup(r.end)
-	d := r.load(nil, s)
+	one := func(d *Directory) { d.Pool = &Pool{Size: 1} } // the self-tests ask too
+	d := r.load(one, s)
 	carol := mustLogIn(t, d, "carol")
 	var bound *conn
 	first := func(c *conn, _ rootDSE) error { bound = c; return nil }
@@ -93,7 +94,7 @@ func TestReloadKeeps(t *testing.T) {
 	}
 	was := bound
 	for range 20 {
-		d = r.load(nil, s)
+		d = r.load(one, s)
 		if err := d.service.do(t.Context(), first); err != nil || bound != was {
 			t.Fatalf("another connection serves, %v", err)
 		}

@@ -60,6 +60,11 @@ func (s *shelf) purge(name string) int {
 func (h *holdings) purge() {
 	h.cache.purged.Store(h.cache.now().UnixNano())
 	h.cache.entries.InvalidateAll()
+	h.sought.names.InvalidateAll()
+	h.taught.accounts.InvalidateAll()
+	h.taught.people.InvalidateAll()
+	h.finer.accounts.InvalidateAll()
+	h.lockouts.forget()
 }
 
 // Purged is when the identities were last purged: older ones are to be looked up

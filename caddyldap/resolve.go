@@ -20,6 +20,7 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 		ctx, cancel := context.WithTimeout(ctx, overall)
 		defer cancel()
 		id, err := w.resolve(ctx)
+		d.notice(ctx, nil, id)
 		return id, claimedBy(p.Claimed(), err)
 	}
 	w, ok := p.Evidence().(*witness)
@@ -34,6 +35,7 @@ func (d *Directory) Resolve(ctx context.Context, p *identity.Principal) (*identi
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
 	id, err := w.resolve(ctx, p.Verifier())
+	d.notice(ctx, w, id)
 	w.settled = reusable && err == nil
 	return id, claimedBy(p.Claimed(), err)
 }

@@ -36,7 +36,10 @@ func (d *Directory) selfTest(ctx context.Context) {
 		d.warnOfNames()
 	}
 	if len(well) > 0 && d.service != nil {
-		faults += d.testAccount(ctx, well)
+		account := d.testAccount(ctx, well)
+		if faults += account; account == 0 {
+			defer d.testLockout(ctx)
+		}
 	}
 	d.testGroups(ctx)
 	if faults > 0 || ctx.Err() != nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -110,6 +112,7 @@ func (d *Directory) hasController(ctx context.Context, computer string) (is bool
 
 var (
 	errCharset = errors.New("the message is not of the character set that was agreed on")
+	errHalf    = errors.New("a name that is not of whole characters")
 	errOEM     = errors.New("a name in an OEM character set that is not of ASCII alone")
 )
 
@@ -121,6 +124,8 @@ func readAlike(ch *ntlm.Challenge, m *ntlm.Authenticate) error {
 	switch {
 	case wide != ch.Flags.Has(ntlm.NegotiateUnicode):
 		return identity.Fail(identity.KindBadToken, errCharset)
+	case strings.ContainsRune(m.Domain+m.User, utf8.RuneError): // half of a surrogate pair, which some pass over
+		return identity.Fail(identity.KindBadName, errHalf)
 	case !wide && !identity.IsPlain(m.Domain+m.User):
 		return &identity.Error{
 			Kind: identity.KindBadName, Err: errOEM,

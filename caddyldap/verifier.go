@@ -1,6 +1,9 @@
 package caddyldap
 
 import (
+	"errors"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -56,5 +59,15 @@ func checkTyped(name identity.Name, password identity.Secret) error {
 	if password.Blank() {
 		return identity.Fail(identity.KindEmptyPassword, nil)
 	}
+	if strings.HasPrefix(strings.TrimSpace(name.String()), "<") {
+		return &identity.Error{
+			Kind: identity.KindBadName, Err: errBrackets,
+			Hint: "such a name is a DN of Active Directory, <SID=…> or <GUID=…>, behind which anything may stand; the log-in name is wanted",
+		}
+	}
 	return name.Check()
 }
+
+// errBrackets is about names that are one to controllers, whatever stands behind the
+// bracket, [MS-ADTS] 3.1.1.3.1.2.4: nobody could count whose password is tried by them.
+var errBrackets = errors.New("a name that begins with a bracket")

@@ -112,6 +112,7 @@ func TestReadAlike(t *testing.T) {
 		"OEM, where Unicode": {wide, oem, "alice", identity.KindBadToken},
 		"Unicode, where OEM": {oem, wide, "慤敶", identity.KindBadToken},
 		"a short message":    {wide, 0, "alice", identity.KindBadToken},
+		"half a character":   {wide, wide, "ali\ufffdce", identity.KindBadName},
 	} {
 		err := readAlike(&ntlm.Challenge{Flags: c.agreed}, &ntlm.Authenticate{Flags: c.said, User: c.user})
 		if (err == nil) != (c.kind == 0) || err != nil && identity.KindOf(err) != c.kind {

@@ -27,6 +27,9 @@ type tree struct {
 	guest, anonymous *account
 }
 
+// firstUSN is before the update sequence number of the first entry.
+const firstUSN = 4000
+
 // hostShort is the controller's own NetBIOS name.
 const hostShort = "DC1"
 
@@ -66,6 +69,7 @@ func (t *tree) add(e *entry) error {
 		return fmt.Errorf("%s is there twice", e.dn)
 	}
 	t.entries = append(t.entries, e)
+	e.putInt("uSNChanged", int64(firstUSN+len(t.entries)))
 	t.byKey[e.key] = e
 	if !e.sid.IsZero() {
 		t.bySID[e.sid] = e
