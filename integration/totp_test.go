@@ -60,7 +60,7 @@ func enrol(t *testing.T, dn string, uris ...string) {
 }
 
 const (
-	aliceDN = "CN=Alice Adams,OU=Staff,DC=example,DC=test"
+	aliceEntry = "CN=Alice Adams,OU=Staff,DC=example,DC=test"
 	bobDN   = "CN=Bob Brown,OU=Staff,DC=example,DC=test"
 )
 
@@ -70,7 +70,7 @@ const (
 func TestSecondFactor(t *testing.T) {
 	grantReading(t)
 	uri := "otpauth://totp/EXAMPLE:alice?secret=" + factorSecret + "&issuer=EXAMPLE"
-	enrol(t, aliceDN, uri)
+	enrol(t, aliceEntry, uri)
 	const service = `service_account EXAMPLE\svc-web Secr3t-svc-web`
 	s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: service + "\nverify bind\nverify relay\nverify keytab " + domain.HTTPKeytab(), Body: `
 	windows_auth EXAMPLE {
