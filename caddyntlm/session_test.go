@@ -670,3 +670,29 @@ func TestSessionAtAnInnerDoor(t *testing.T) {
 	d.refreshFails(identity.KindDisabled)
 	d.get(t, cookie).want(t, 401, both...)
 }
+
+// An upgrade with the cookie is a request like any other, and needs nothing of the connection.
+func TestSessionUpgrades(t *testing.T) {
+	d := newSessionDoor(t, func(d *door) {
+		d.inner = append(d.inner, middleware(func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+			if r.Header.Get("Upgrade") == "" {
+				return next.ServeHTTP(w, r)
+			}
+			nc, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = nc.Close() }()
+			_, err = fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-User: %s\r\n\r\n", answerOf(r.Context()).name)
+			return err
+		}))
+	})
+	cookie := d.logIn(t, "alice")
+	c := d.dialTLS(t)
+	c.send("GET", "/", "", append([]string{cookie}, upgrade...)...)
+	response, err := http.ReadResponse(c.read, nil)
+	if err != nil || response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("X-User") != "alice" {
+		t.Errorf("got %v, %v, want 101 for alice", response, err)
+	}
+	d.dialTLS(t).get(upgrade...).want(t, 401, both...)
+}
