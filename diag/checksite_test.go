@@ -91,3 +91,23 @@ func TestCheckSiteSentOn(t *testing.T) {
 		t.Errorf("got %q, %v, reached %v, want to be told of the redirect and not to follow it", said, err, reached.Load())
 	}
 }
+
+// TestCheckSiteThrottled: a 429 is told as what it is, and for how long.
+func TestCheckSiteThrottled(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.Header().Set("Www-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Retry-After", "4")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer site.Close()
+	check := &siteCheck{}
+	check.user = "alice"
+	said, err := askSite(t, check, site.URL+"/")
+	if err == nil || !strings.Contains(said, "too many wrong passwords before") || !strings.Contains(said, "4 seconds from now") {
+		t.Errorf("got %v, said\n%s", err, said)
+	}
+}

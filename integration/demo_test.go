@@ -200,3 +200,23 @@ func TestDemoRefusals(t *testing.T) {
 		})
 	}
 }
+
+// TestDemoThrottles: the demo says how to see a guesser wait, its page says for how
+// long, and the user comes in afterwards.
+func TestDemoThrottles(t *testing.T) {
+	d := startDemo(t)
+	if got := d.output.String(); !strings.Contains(got, "for i in 1 2 3; do curl") || !strings.Contains(got, `-u "alice:wrong$i" `+d.Site) {
+		t.Errorf("the demo says nothing of it:\n%s", got)
+	}
+	if got := curl(t, "--basic", "-u", "alice:wrong1", d.Site+"/"); got.Status != 401 {
+		t.Errorf("got %d, want 401", got.Status)
+	}
+	got := curl(t, "--basic", "-u", "alice:Secr3t-alice", d.Site+"/")
+	if got.Status != 429 || headerOf(got.Header, "Retry-After") != "1" || !strings.Contains(got.Body, "seconds: the wait doubles") || len(got.Challenges) > 0 {
+		t.Errorf("got %d %s\n%s", got.Status, got.Header, got.Body)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if got := curl(t, "--basic", "-u", "alice:Secr3t-alice", d.Site+"/"); got.Status != 200 {
+		t.Errorf("after the wait: got %d", got.Status)
+	}
+}

@@ -19,6 +19,7 @@ type tally struct {
 	unauthenticated atomic.Int64 // 200 where nobody is known
 	refused         atomic.Int64 // 401 where nobody is known, as it must be
 	forgotten       atomic.Int64 // 401 where somebody was: after a reload, say
+	throttled       atomic.Int64 // 429: of an account that somebody has just mistyped
 	unavailable     atomic.Int64 // 503
 	odd             atomic.Int64 // any other status
 	lost            atomic.Int64 // connections that ended under a request
@@ -29,8 +30,8 @@ type tally struct {
 }
 
 func (c *tally) String() string {
-	return fmt.Sprintf("%d requests, %d of them over HTTP/2, %d log-ins: %d right, %d refused as due, %d forgotten, %d unavailable, %d odd, %d lost; %d wrong, %d unauthenticated 200",
-		c.sent.Load(), c.streams.Load(), c.logIns.Load(), c.right.Load(), c.refused.Load(), c.forgotten.Load(), c.unavailable.Load(), c.odd.Load(),
+	return fmt.Sprintf("%d requests, %d of them over HTTP/2, %d log-ins: %d right, %d refused as due, %d forgotten, %d throttled, %d unavailable, %d odd, %d lost; %d wrong, %d unauthenticated 200",
+		c.sent.Load(), c.streams.Load(), c.logIns.Load(), c.right.Load(), c.refused.Load(), c.forgotten.Load(), c.throttled.Load(), c.unavailable.Load(), c.odd.Load(),
 		c.lost.Load(), c.wrong.Load(), c.unauthenticated.Load())
 }
 
@@ -51,6 +52,9 @@ func (c *tally) judge(a answer, due, query string) bool {
 		return false
 	case a.status == 401:
 		c.forgotten.Add(1)
+		return false
+	case a.status == 429:
+		c.throttled.Add(1)
 		return false
 	case a.status == 503:
 		c.unavailable.Add(1)

@@ -64,13 +64,13 @@ func decodeAddress(b []byte) (a *address, ok bool) {
 	return a, r.atEnd()
 }
 
-func appendLength(b []byte, n int) []byte { return binary.BigEndian.AppendUint16(b, uint16(n)) } //nolint:gosec // all lists are bounded far below
+func appendLength(b []byte, n int) []byte { return binary.BigEndian.AppendUint16(b, uint16(n)) }
 
 func appendTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return binary.BigEndian.AppendUint64(b, 0)
 	}
-	return binary.BigEndian.AppendUint64(b, uint64(t.UnixNano())) //nolint:gosec // read back the same way
+	return binary.BigEndian.AppendUint64(b, uint64(t.UnixNano()))
 }
 
 func appendTimes(b []byte, t times) []byte {
@@ -137,7 +137,7 @@ func (r *reader) length(each int) int {
 }
 
 func (r *reader) time() time.Time {
-	if n := int64(binary.BigEndian.Uint64(r.take(8))); n != 0 { //nolint:gosec // written the same way
+	if n := int64(binary.BigEndian.Uint64(r.take(8))); n != 0 {
 		return time.Unix(0, n)
 	}
 	return time.Time{}

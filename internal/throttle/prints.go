@@ -144,7 +144,7 @@ func appendPrint(b []byte, print Fingerprint, at time.Time) []byte {
 	return appendTime(append(b, print[:]...), at)
 }
 
-func timeAt(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))) } //nolint:gosec // written by appendTime
+func timeAt(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))) }
 
 // markPause is how long an account that is known at an address need not be marked
 // again: each request with a ticket would.
