@@ -32,6 +32,7 @@ const sessionBody = `
 type sessionSite struct {
 	*site
 	twin, other, admin string // base URLs
+	caddyfile          []byte
 }
 
 func startSessions(t *testing.T, words ...string) *sessionSite {
@@ -47,7 +48,8 @@ func startSessions(t *testing.T, words ...string) *sessionSite {
 	for _, base := range []string{s.twin, s.other} {
 		extra += base + " {\n\tbind 127.0.0.1\n\ttls " + cert + " " + key + "\n" + sessionBody + "}\n"
 	}
-	s.site = start(t, siteConfig{LDAP: kerberosWords(words...), Body: sessionBody, Extra: extra, Admin: admin})
+	s.site, s.caddyfile = write(t, siteConfig{LDAP: kerberosWords(words...), Body: sessionBody, Extra: extra, Admin: admin})
+	load(t, s.caddyfile)
 	return s
 }
 
@@ -195,6 +197,12 @@ func TestSessionsByAdmin(t *testing.T) {
 	ofAlice, ofBob := jar(t), jar(t)
 	s.logInSession(t, ofAlice, "--basic", "-u", "alice:Secr3t-alice")
 	s.logInSession(t, ofBob, "--basic", "-u", "bob:Secr3t-bob")
+	load(t, s.caddyfile)
+	for _, j := range []string{ofAlice, ofBob} {
+		if got := curl(t, "-b", j, s.HTTPS+"/"); got.Status != 200 {
+			t.Errorf("after a reload: got %d, want 200", got.Status)
+		}
+	}
 	list := func(query string) (shown []map[string]string) {
 		t.Helper()
 		got := curl(t, s.admin+query)

@@ -28,6 +28,7 @@ var suites = []suite{
 	{"./integration/bench", "^BenchmarkRequest$", "1s", "1"},
 	{"./integration/bench", "^BenchmarkLogin$", "1500ms", "1"},
 	{"./integration/bench", "^BenchmarkBasic", "1s", "1"},
+	{"./integration/bench", "^BenchmarkSession$", "1s", "1"},
 	{"./integration/bench", "^BenchmarkTicket$", "3x", "1"},
 	{"./integration/bench", "^BenchmarkNTLM$", "3x", "1"},
 	{"./integration/bench", "^BenchmarkHalfOpen$", "3x", "1"},

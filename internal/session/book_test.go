@@ -352,3 +352,50 @@ func TestEndOfWhileRotating(t *testing.T) {
 		wantUse(t, b, next, ErrNone)
 	}
 }
+
+// interrupted does something after its n-th write.
+type interrupted struct {
+	store.Store
+	writes, after int
+	act           func()
+}
+
+func (i *interrupted) Update(ctx context.Context, key store.Key, change store.Change) error {
+	err := i.Store.Update(ctx, key, change)
+	if i.writes++; i.writes == i.after {
+		i.act()
+	}
+	return err
+}
+
+// The same in each place between two writes, one after another.
+func TestEndOfBetweenWrites(t *testing.T) {
+	for after := 1; after <= 3; after++ {
+		for _, what := range []string{"open", "rotate"} {
+			c := newClock()
+			kept := store.NewMemory(nil, c.now)
+			elsewhere := New(kept, Limits{}, c.now)
+			token, _ := mustOpen(t, elsewhere, ofAlice(Cookie))
+			b := New(&interrupted{Store: kept, after: after, act: func() {
+				if _, err := elsewhere.EndOf(t.Context(), "EXAMPLE#1", ofAlice(Cookie).Account); err != nil {
+					t.Error(err)
+				}
+			}}, Limits{}, c.now)
+			var next Token
+			var err error
+			if what == "open" {
+				next, _, err = b.Open(t.Context(), ofAlice(Cookie))
+			} else {
+				next, _, err = b.Rotate(t.Context(), token.ID(), func(*Record) {})
+			}
+			ended := what == "rotate" || after <= 2 // an Open has two writes
+			if ended && (err == nil || !errors.Is(err, ErrNone)) {
+				t.Errorf("%s, after write %d: got %v, want ErrNone", what, after, err)
+			}
+			if ended {
+				wantUse(t, elsewhere, token, ErrNone)
+				wantUse(t, elsewhere, next, ErrNone)
+			}
+		}
+	}
+}
