@@ -61,7 +61,7 @@ var house = map[string][]string{
 	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap", "internal/store", "internal/redisstore", "internal/throttle", "internal/session", "internal/totp", "internal/loginpage"},
 	// words, and the doctor
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
-	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/spnego", "internal/krb", "internal/pac", "internal/demodir", "caddyldap", "caddyntlm"},
+	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/spnego", "internal/krb", "internal/pac", "internal/demodir", "internal/totp", "caddyldap", "caddyntlm"},
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},

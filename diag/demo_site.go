@@ -9,8 +9,10 @@ import (
 	"net"
 	"text/tabwriter"
 	"text/template"
+	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/totp"
 )
 
 //go:embed demo/Caddyfile.tmpl
@@ -37,6 +39,8 @@ func demoCaddyfile(address *net.TCPAddr, directory *demodir.Server) ([]byte, err
 		"Port":      address.Port,
 		"Page":      demoPage,
 		"ErrorPage": string(errorPage),
+
+		"FactorAttribute": demodir.DemoFactorAttribute,
 	})
 }
 
@@ -79,6 +83,7 @@ until the seconds of Retry-After are over
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", user.Name, user.Password, user.Description)
 	}
 	_ = table.Flush()
+	printFactor(out, address)
 	fmt.Fprintf(out, `
 The directory itself is real LDAP at %s; its certificate is of this hour:
 
@@ -90,4 +95,23 @@ single sign-on by ticket: make lab starts one, the same that make test runs on; 
 Each decision is a line below. Ctrl-C ends the demo.
 
 `, directory.LDAPS(), first.Name, first.Password, directory.BaseDN())
+}
+
+// printFactor tells of the second factor that one of the users owes.
+func printFactor(out io.Writer, address string) {
+	factor, err := totp.Parse(demodir.DemoFactor)
+	if err != nil {
+		return // a constant, which tests read
+	}
+	code, err := factor.Code(time.Now())
+	if err != nil {
+		return
+	}
+	fmt.Fprintf(out, `
+grace owes a second factor. An authenticator program takes this URI (as a QR code: qrencode -t ansiutf8 '…'), or without one
+oathtool --totp --base32 with its secret; the code of this moment is %[2]s, good once and for a minute at most:
+
+  %[1]s
+  curl --basic -u 'grace:Secr3t-grace%[2]s' http://%[3]s/
+`, demodir.DemoFactor, code, address)
 }

@@ -186,3 +186,25 @@ func fiftyAtOnce(t *testing.T, s *site, password string) {
 		t.Errorf("one code 50 times at once: got %d accepted and %d refused, want 1 and 49", accepted.Load(), refused.Load())
 	}
 }
+
+// TestDemoSecondFactor: the demo prints a URI and a code that works, once.
+func TestDemoSecondFactor(t *testing.T) {
+	d := startDemo(t)
+	printed := regexp.MustCompile(`'grace:(Secr3t-grace\d{6})'`).FindStringSubmatch(d.output.String())
+	if printed == nil || !strings.Contains(d.output.String(), "otpauth://totp/EXAMPLE:grace?secret=") {
+		t.Fatalf("got\n%s\nwant a URI and a code in it", d.output)
+	}
+	for _, step := range []struct {
+		password string
+		want     int
+	}{{"Secr3t-grace", 401}, {printed[1], 200}, {printed[1], 401}} {
+		if got := curl(t, "--basic", "-u", "grace:"+step.password, d.Site+"/"); got.Status != step.want {
+			t.Errorf("got %d, want %d", got.Status, step.want)
+		}
+	}
+	for _, scheme := range []string{"--ntlm", "--anyauth"} {
+		if got := curl(t, scheme, "-u", "grace:Secr3t-grace", d.Site+"/"); got.Status != 401 {
+			t.Errorf("%s: got %d, want 401", scheme, got.Status)
+		}
+	}
+}

@@ -28,6 +28,9 @@ type Config struct {
 	// LockoutThreshold locks an account after so many wrong passwords in a
 	// row; 0, the default, never does.
 	LockoutThreshold int
+	// Readers are who alone sees the values of an attribute, by its name, as of one that
+	// is confidential; without an entry everybody does.
+	Readers map[string][]string
 	// AllowPlain accepts passwords on connections without TLS.
 	AllowPlain bool
 

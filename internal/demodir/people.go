@@ -1,5 +1,11 @@
 package demodir
 
+// The second factor of grace in the demo, and where it stands. svc-web alone sees it.
+const (
+	DemoFactorAttribute = "unixUserPassword"
+	DemoFactor          = "otpauth://totp/EXAMPLE:grace?secret=M5ZGCY3FMZXXE3DPM5UW4YLQMFUWE43F&issuer=EXAMPLE"
+)
+
 // Demo is the directory of the demo command: people for each way in and, with
 // the password Secr3t-<name> as everybody's, one account for each way to fail.
 // The first is alice.
@@ -7,6 +13,7 @@ func Demo() Config {
 	return Config{
 		Domain:    "EXAMPLE",
 		DNSDomain: "example.test",
+		Readers:   map[string][]string{DemoFactorAttribute: {"svc-web"}},
 		Users:     append(demoPeople(), demoFailures()...),
 		Groups: []Group{
 			{Name: "Staff"},
@@ -31,6 +38,11 @@ func demoPeople() []User {
 		person("dave", "Dave Dunn", "a member of Administrators", "Staff", "Administrators"),
 		person("frank", "Fox, Frank (Sales)", "a comma and parentheses in the name and in the group's", "Sales, Europe (North)"),
 		person("zoë", "Zoë Müller", "letters outside ASCII (by browser or --basic: curl --ntlm spoils them)", "Staff"),
+		{
+			Name: "grace", Password: "Secr3t-grace", CN: "Grace Gray", DisplayName: "Grace Gray", Mail: "grace@example.test", Groups: []string{"Staff"},
+			Attributes:  map[string][]string{DemoFactorAttribute: {DemoFactor}},
+			Description: "owes a second factor: the code follows the password, by --basic",
+		},
 		person("svc-web", "Web Service", "a service account for searches"),
 	}
 }

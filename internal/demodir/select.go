@@ -9,12 +9,24 @@ import (
 
 // selectFrom gives what a client asked for of an entry, RFC 4511 4.5.1.8.
 func (c *conn) selectFrom(e *entry, req *searchRequest) []attribute {
-	attrs := e.attrs
+	attrs := c.visible(e.attrs)
 	if req.scope == scopeBase && !c.cfg.NoTokenGroups && asks(req.attrs, "tokenGroups") && e.sid != c.tree.domainSID {
 		token := attribute{name: "tokenGroups", values: e.tokenGroups(), constructed: true}
 		attrs = append(slices.Clone(attrs), token)
 	}
 	return c.pick(attrs, req)
+}
+
+// visible leaves out what the client may not read, [MS-ADTS] 3.1.1.4.4. Filters see it:
+// what stands here is no secret.
+func (c *conn) visible(attrs []attribute) []attribute {
+	if len(c.cfg.Readers) == 0 {
+		return attrs
+	}
+	return slices.DeleteFunc(slices.Clone(attrs), func(a attribute) bool {
+		readers, some := c.cfg.Readers[a.name]
+		return some && (c.who == nil || !slices.Contains(readers, c.who.Name))
+	})
 }
 
 func asks(attrs []string, name string) bool {
