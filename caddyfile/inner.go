@@ -29,6 +29,9 @@ func inner(in string) map[string]string {
 				deeper[word] = "session"
 			}
 		}
+		for word := range loginWords() {
+			deeper[word] = "login"
+		}
 		return deeper
 	}
 	return nil

@@ -7,7 +7,7 @@ package caddyfile
 func unbuilt(in string) []string {
 	if in == "windows_auth" {
 		return []string{
-			"throttle", "login", "totp",
+			"throttle", "totp",
 		}
 	}
 	return nil

@@ -21,6 +21,7 @@ func Words() []string {
 	all = append(all, within("verify.kerberos_password", kerberosPasswordWords())...)
 	all = append(all, handlerWords().list()...)
 	all = append(all, within("session", sessionWords())...)
+	all = append(all, within("login", loginWords())...)
 	all = append(all, within("require", ruleWords())...)
 	slices.Sort(all)
 	return all

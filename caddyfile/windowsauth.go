@@ -22,6 +22,8 @@ type handler struct {
 	schemes []caddyfile.Token
 	// refused is the word of ntlm refuse, nil without it.
 	refused *caddyfile.Token
+	// loginAt is the word login, nil without it.
+	loginAt *caddyfile.Token
 	// site are the directories in order.
 	site []*caddyldap.Directory
 	// own is the one directory of the short form, nil in the other.
@@ -42,6 +44,7 @@ func handlerWords() words[handler] {
 		"realm":          {usage: "realm <text>", least: 1, most: 1, parse: readRealm},
 		"ntlm":           {usage: ntlmUsage, least: 1, most: 1, parse: readNTLM},
 		"session":        {usage: sessionUsage, block: true, parse: readSession},
+		"login":          {usage: loginUsage, most: 1, block: true, parse: readLogin},
 		"directory":      {usage: "directory { … }", needsBlock: true, parse: readOwnDirectory},
 	}
 	maps.Copy(w, limitWords())
@@ -73,6 +76,11 @@ func handlerWords() words[handler] {
 //			idle <duration>
 //			cookie <name>
 //		}
+//		login [<path>] {       # or alone
+//			redirect <path>
+//			page <file>
+//			sso kerberos|all|none
+//		}
 //		directory { … }        # with URLs: the words of an ldap block
 //	}
 func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -99,6 +107,9 @@ func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 		return nil, err
 	}
 	a.Require = anyOf(a.rules)
+	if err := a.checkLogin(); err != nil {
+		return nil, err
+	}
 	return &a.Handler, a.checkSchemes()
 }
 

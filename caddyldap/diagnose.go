@@ -44,6 +44,8 @@ func diagnose(s *server, at stage, err error) error {
 	case answered:
 		e.Kind, e.Hint = read(at, s.tls != nil, code, text)
 		e.Err = &answer{at: at, code: code, text: text}
+		_, data := adCodes(text)
+		e.Proven = at == binding && code == ldap.LDAPResultInvalidCredentials && provenByData(data)
 	default:
 		e.Kind, e.Hint = readTransport(s, err)
 	}

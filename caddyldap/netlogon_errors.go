@@ -27,6 +27,7 @@ func explainNetlogon(server, account string, err error) *identity.Error {
 		e.Err = fmt.Errorf("secure channel broken: %w", err)
 	case refused:
 		e.Kind, e.Hint = readLogonStatus(status.Status)
+		e.Proven = provenByStatus(status.Status)
 	case opening:
 		e.Kind, e.Hint = readOpening(channel, account)
 	default:

@@ -32,7 +32,8 @@ func checkPolicy(result *ldap.SimpleBindResult, refused error) error {
 		if refused == nil {
 			refused = errors.New("the server says success and that nothing but another password may be set")
 		}
-		return &identity.Error{Kind: kind, Err: refused, Hint: hint}
+		// Servers look at a lockout before the password, and at the rest after it.
+		return &identity.Error{Kind: kind, Err: refused, Hint: hint, Proven: kind != identity.KindLocked}
 	}
 	return refused
 }

@@ -28,6 +28,7 @@ func explainSMB(server string, err error) *identity.Error {
 	e := &identity.Error{Server: server, Err: err}
 	if status, refused := errors.AsType[*smb2.StatusError](err); refused {
 		e.Kind, e.Hint = readSMBStatus(status)
+		e.Proven = status.Command == smb2.SessionSetup && provenByStatus(status.Status)
 	} else {
 		e.Kind, e.Hint = readSMBFault(err)
 	}

@@ -123,7 +123,7 @@ func (h *Handler) settle(directories []directory) error {
 	if strings.ContainsFunc(h.Realm, unicode.IsControl) {
 		return fmt.Errorf("realm %q holds a control character", h.Realm)
 	}
-	if err := h.settleSchemes(); err != nil {
+	if err := errors.Join(h.settleSchemes(), h.settleLogin()); err != nil {
 		return err
 	}
 	var err error

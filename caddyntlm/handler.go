@@ -76,6 +76,9 @@ type Handler struct {
 	// One log-in for every connection and version of HTTP, by a cookie or a key.
 	// Default: none.
 	Session *Session `json:"session,omitempty"`
+	// A page for browsers that cannot log in by themselves, and the same for programs.
+	// Default: none.
+	Login *Login `json:"login,omitempty"`
 	// What becomes of clients that come by NTLM: allow; warn, which lets them in and
 	// writes who they are and why they did not use Kerberos; refuse. Default: allow.
 	NTLM string `json:"ntlm,omitempty"`
@@ -106,6 +109,7 @@ type Handler struct {
 	meter       *meter
 	sessions    *sessions // nil without
 	announcer   *announcer
+	login       *entrance // nil without
 	now         func() time.Time
 	log         *zap.Logger
 }
@@ -159,6 +163,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := h.receive(w, r)
 	v.stripClient()
+	if ours, err := v.serveLogin(); ours {
+		return err
+	}
 	if h.AllowPreflight && isPreflight(r) {
 		v.waive("preflight")
 		return next.ServeHTTP(w, r)

@@ -21,12 +21,13 @@ const (
 	schemeBasic            // RFC 7617: one a request
 	schemeForeign          // any other, never offered here
 	schemeBearer           // RFC 6750: the key of a session
+	schemeForm             // a name and a password on the log-in page, or in its JSON
 	schemes
 )
 
 // String is the word of the configuration and the log.
 func (s scheme) String() string {
-	return [...]string{"", "negotiate", "ntlm", "basic", "other", "bearer"}[s]
+	return [...]string{"", "negotiate", "ntlm", "basic", "other", "bearer", "form"}[s]
 }
 
 // Limits of tokens once decoded. They bound what a stranger can make the

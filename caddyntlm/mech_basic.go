@@ -20,12 +20,8 @@ func (v *visit) identifyBasic() error {
 	}
 	v.step(eventBasic, held{})
 	name, password := v.credential.name, v.credential.password
-	if err := name.Check(); err != nil {
+	if err := checkTyped(name, password); err != nil {
 		return err
-	}
-	// Where strings end at NUL, a password that begins with one is empty.
-	if password.Blank() || strings.ContainsRune(password.Reveal(), 0) {
-		return identity.Fail(identity.KindEmptyPassword, nil)
 	}
 	v.from = v.door.passwordDirectory(name)
 	if v.conn != nil {
@@ -36,6 +32,18 @@ func (v *visit) identifyBasic() error {
 		return v.keepCurrent()
 	}
 	return v.verifyPassword()
+}
+
+// checkTyped refuses what no controller is asked about.
+func checkTyped(name identity.Name, password identity.Secret) error {
+	if err := name.Check(); err != nil {
+		return err
+	}
+	// Where strings end at NUL, a password that begins with one is empty.
+	if password.Blank() || strings.ContainsRune(password.Reveal(), 0) {
+		return identity.Fail(identity.KindEmptyPassword, nil)
+	}
+	return nil
 }
 
 // verifyPassword asks a controller, and remembers a yes.
@@ -51,11 +59,11 @@ func (v *visit) verifyPassword() error {
 	v.asked = true
 	principal, err := v.from.PasswordVerifier().VerifyPassword(ctx, v.claimed, v.credential.password)
 	if err == nil {
+		v.proven = true
 		err = v.resolve(ctx, principal)
 	}
-	if err != nil {
-		return err
+	if err == nil && v.scheme == schemeBasic {
+		v.conn.remember(v.print, v.id)
 	}
-	v.conn.remember(v.print, v.id)
-	return nil
+	return err
 }

@@ -188,6 +188,7 @@ func newMeter(m *metrics, directories []directory) *meter {
 		}
 		if v := d.PasswordVerifier(); v != nil {
 			add(d, schemeBasic, v, false)
+			add(d, schemeForm, v, false)
 		}
 	}
 	return meter

@@ -131,7 +131,9 @@ func (v *visit) placeholder(key string) (any, bool) {
 	return nil, false
 }
 
-func (v *visit) groups() string {
+func (v *visit) groups() string { return strings.Join(v.groupNames(), ",") }
+
+func (v *visit) groupNames() []string {
 	groups := v.id.Groups()
 	names := make([]string, 0, len(groups))
 	for _, g := range groups {
@@ -139,7 +141,7 @@ func (v *visit) groups() string {
 			names = append(names, g.Name)
 		}
 	}
-	return strings.Join(names, ",")
+	return names
 }
 
 // String is the user's name, where a configuration prints the variable.

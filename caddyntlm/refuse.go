@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/loginpage"
 )
 
 // statusClientGone is what Caddy writes in its access log when nobody is left
@@ -50,11 +51,17 @@ func (v *visit) refuse(err error) error {
 	}
 	switch o.status {
 	case http.StatusUnauthorized:
+		if v.isBrowser() {
+			return v.invite()
+		}
 		if reason := v.challenge(); reason != "" {
 			return v.explain(reason)
 		}
 	case http.StatusForbidden:
 		v.tellAccepted()
+		if v.forbid(kind) {
+			return v.writePage(o.status, loginpage.Page{View: loginpage.ViewDenied, User: shownName(v.id)}, "")
+		}
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", retryAfter)
 	}
@@ -65,7 +72,7 @@ func (v *visit) refuse(err error) error {
 // because nothing else would tell the user; where the configuration has error
 // pages they are given the text instead.
 func (v *visit) explain(reason string) error {
-	if s := v.door.server; s != nil && s.Errors != nil && len(s.Errors.Routes) > 0 {
+	if v.hasErrorPages() {
 		return caddyhttp.Error(http.StatusUnauthorized, errors.New(reason))
 	}
 	header := v.w.Header()

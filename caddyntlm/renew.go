@@ -82,6 +82,9 @@ func (v *visit) keep() error {
 	if v.bySession {
 		return v.keepSession()
 	}
+	if v.scheme == schemeForm {
+		return nil // a log-in by form is its session's, and no connection's
+	}
 	if v.scheme == schemeBasic {
 		v.conn.remember(v.print, v.id)
 		return nil
@@ -94,6 +97,9 @@ func (v *visit) keep() error {
 func (v *visit) forget() {
 	if v.bySession {
 		v.dropSession()
+		return
+	}
+	if v.scheme == schemeForm {
 		return
 	}
 	if v.scheme == schemeBasic {

@@ -122,7 +122,8 @@ func (h *Handler) directoryOf(key string) directory {
 // anybody in by, no session brings in either.
 func (h *Handler) takes(word string) bool {
 	s, known := schemeOf(word)
-	return known && slices.Contains(h.offered, s)
+	byForm := s == schemeForm && (h.login != nil || slices.Contains(h.offered, schemeBasic))
+	return byForm || known && slices.Contains(h.offered, s)
 }
 
 // hold takes the identity of a session for the request's, where the log-in that opened it

@@ -27,6 +27,7 @@ var (
 	misconfigured = outcome{http.StatusUnauthorized, "log in", "refuse", zapcore.ErrorLevel, false}
 	malformed     = outcome{http.StatusBadRequest, "bad Authorization header", "refuse", zapcore.WarnLevel, true}
 	tooLarge      = outcome{http.StatusRequestEntityTooLarge, "request body too large during a log-in", "refuse", zapcore.WarnLevel, true}
+	foreign       = outcome{http.StatusForbidden, "the form does not come from this site", "refuse", zapcore.WarnLevel, false}
 	forbidden     = outcome{http.StatusForbidden, "not allowed", "deny", zapcore.InfoLevel, false}
 	unavailable   = outcome{http.StatusServiceUnavailable, "authentication is not available now", "fail", zapcore.WarnLevel, false}
 	broken        = outcome{http.StatusServiceUnavailable, "authentication is not available now", "fail", zapcore.ErrorLevel, false}
@@ -61,6 +62,7 @@ var outcomes = map[identity.Kind]outcome{
 	identity.KindPAC:           suspicious,
 	identity.KindProtection:    suspicious,
 	identity.KindSession:       wrong,
+	identity.KindForm:          foreign,
 
 	identity.KindBadCredentials:  wrong,
 	identity.KindGuestMapped:     suspicious,

@@ -46,6 +46,7 @@ type visit struct {
 	server   string
 
 	asked   bool          // a controller, in this request
+	proven  bool          // the password, in this request
 	earlier time.Duration // what the first leg of the log-in took
 }
 
@@ -94,10 +95,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) *visit {
 func (v *visit) admit() error {
 	err := v.identify()
 	if err == nil {
-		err = v.checkName()
-	}
-	if err == nil {
-		err = v.decide(v.door.rule)
+		err = v.judge()
 	}
 	if err == nil {
 		v.openAtLogIn()
@@ -111,6 +109,14 @@ func (v *visit) admit() error {
 		v.stripSession()
 	}
 	return err
+}
+
+// judge finds out whether somebody who is known may come in, whatever brought them.
+func (v *visit) judge() error {
+	if err := v.checkName(); err != nil {
+		return err
+	}
+	return v.decide(v.door.rule)
 }
 
 func (v *visit) identify() error {

@@ -10,6 +10,9 @@ type Error struct {
 	Server string
 	// Claimed is the name that the client wrote, where it wrote one.
 	Claimed Name
+	// Proven says that the controller has found the password right, and refuses for
+	// another reason: whoever sent it may be told which.
+	Proven bool
 	// Hint is the cure, one sentence for the administrator, or empty.
 	Hint string
 	// Err is what happened, in detail.

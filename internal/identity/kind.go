@@ -41,6 +41,7 @@ const (
 	KindPAC           // a PAC that nobody vouches for
 	KindProtection    // meant for another server: extended protection
 	KindSession       // a session or key that has ended, or never was
+	KindForm          // a form that no page of this site sent, or one that is too old
 
 	// What the controller says about the account.
 
@@ -147,6 +148,7 @@ var kindNames = [kindEnd]string{
 	KindClock:            "clock",
 	KindSecureChannel:    "secure_channel",
 	KindSession:          "session",
+	KindForm:             "forged_form",
 	KindStore:            "store",
 }
 
