@@ -186,7 +186,7 @@ func TestWhoAmI(t *testing.T) {
 	}
 }
 
-func TestLogOut(t *testing.T) {
+func TestLogOutByThePage(t *testing.T) {
 	s := newSite(t, nil)
 	p := s.person()
 	p.get("/.auth/logout").wantPage(t, 200, "You are signed out", "")

@@ -61,10 +61,23 @@ func launch(t *testing.T, profile string, more ...chromedp.ExecAllocatorOption) 
 	return ctx
 }
 
+// answerPrompts answers the first prompts and cancels the others.
 func answerPrompts(ctx context.Context, user, password string, limit int32) error {
+	_, err := watchPrompts(ctx, func(n int32) *fetch.AuthChallengeResponse {
+		if n > limit {
+			return nil
+		}
+		return &fetch.AuthChallengeResponse{Response: fetch.AuthChallengeResponseResponseProvideCredentials, Username: user, Password: password}
+	})
+	return err
+}
+
+// watchPrompts counts how often the browser would ask its user for a password, and has
+// each answered; nil cancels.
+func watchPrompts(ctx context.Context, answer func(n int32) *fetch.AuthChallengeResponse) (*atomic.Int32, error) {
 	type reply = func(context.Context, *chromedp.Target) (chromedp.Void, error)
 	send := func(r reply) { go func() { _, _ = chromedp.Run(ctx, chromedp.Action[chromedp.Void](r)) }() }
-	var asked atomic.Int32
+	asked := new(atomic.Int32)
 	err := chromedp.Listen(ctx, func(event any) {
 		switch event := event.(type) {
 		case *fetch.EventRequestPaused:
@@ -73,24 +86,22 @@ func answerPrompts(ctx context.Context, user, password string, limit int32) erro
 				return chromedp.Void{}, err
 			})
 		case *fetch.EventAuthRequired:
-			answer := &fetch.AuthChallengeResponse{Response: fetch.AuthChallengeResponseResponseCancelAuth}
-			if asked.Add(1) <= limit {
-				answer = &fetch.AuthChallengeResponse{
-					Response: fetch.AuthChallengeResponseResponseProvideCredentials, Username: user, Password: password,
-				}
+			given := answer(asked.Add(1))
+			if given == nil {
+				given = &fetch.AuthChallengeResponse{Response: fetch.AuthChallengeResponseResponseCancelAuth}
 			}
 			send(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 				_, err := cdp.Call(ctx, t, fetch.ContinueWithAuth,
-					fetch.ContinueWithAuthParams{RequestID: event.RequestID, AuthChallengeResponse: answer})
+					fetch.ContinueWithAuthParams{RequestID: event.RequestID, AuthChallengeResponse: given})
 				return chromedp.Void{}, err
 			})
 		}
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	yes := true
-	return chromedp.Do(ctx, func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+	return asked, chromedp.Do(ctx, func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, fetch.Enable, fetch.EnableParams{HandleAuthRequests: &yes})
 		return chromedp.Void{}, err
 	})
