@@ -107,7 +107,7 @@ func threatIDs() (ids []string) {
 			ids = append(ids, fmt.Sprintf("%s-%02d", letter, i+1))
 		}
 	}
-	ids = append(ids, "F-01", "F-02", "F-03", "F-13")
+	ids = append(ids, "F-01", "F-02", "F-03", "F-04", "F-05", "F-09", "F-13", "F-14")
 	slices.Sort(ids)
 	return ids
 }

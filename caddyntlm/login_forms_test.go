@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/loginpage"
 )
@@ -231,6 +233,11 @@ func TestFormOnAnNTLMConnection(t *testing.T) {
 	if again.StatusCode != 401 || again.challenge() == nil {
 		t.Fatalf("got %d %v, want a challenge", again.StatusCode, again.Header)
 	}
+	ntlm("POST", "/.auth/login", formType, fields.Encode(), type3(again.challenge(), "bob", "wrong")).want(t, 303)
+	if s.logs.FilterField(zap.String("reason", identity.KindBadCredentials.String())).Len() == 0 {
+		t.Error("the wrong password on the connection left no line in the log")
+	}
+	again = ntlm("POST", "/.auth/login", formType, "", type1())
 	got := ntlm("POST", "/.auth/login", formType, fields.Encode(), type3(again.challenge(), "bob", "secret-b"))
 	if got.StatusCode != 303 {
 		t.Fatalf("got %d %s, want 303", got.StatusCode, got.text)

@@ -50,6 +50,9 @@ func (v *visit) passHandshake() (answered bool, err error) {
 	if _, owes := errors.AsType[*owed](err); owes {
 		return true, v.refuse(err)
 	}
+	if err != nil {
+		v.record(outcomeOf(kindOf(err), v.scheme), kindOf(err), err)
+	}
 	*v = visit{door: v.door, w: v.w, r: v.r, start: v.start, conn: v.conn, seated: v.seated, barrier: v.barrier}
 	return false, nil
 }
@@ -91,6 +94,7 @@ func (v *visit) answerForm(e entry, err error) error {
 		return v.showRefusal(e, err)
 	}
 	v.recordAllow()
+	v.tellLogIn()
 	return v.lead(loginpage.Target(e.next, v.door.login.base, v.door.login.home))
 }
 
@@ -129,6 +133,7 @@ func (v *visit) answerProgram(err error) error {
 		return v.writeRefusal(v.turnDown(err), err)
 	}
 	v.recordAllow()
+	v.tellLogIn()
 	return v.writeJSON(http.StatusOK, granted{
 		Name: shownName(v.id), Level: levelOf(v.id), Key: key.token.Reveal(), Expires: key.expires.UTC().Format(time.RFC3339),
 	})
@@ -167,6 +172,10 @@ func (v *visit) turnDown(err error) outcome {
 	v.conceal()
 	kind := kindOf(err)
 	o := outcomeOf(kind, v.scheme)
+	if v.r.Context().Err() != nil && o.status >= http.StatusInternalServerError {
+		v.recordGone(err) // and nobody reads the answer
+		return o
+	}
 	v.record(o, kind, err)
 	header := v.w.Header()
 	switch o.status {

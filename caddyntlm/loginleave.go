@@ -115,6 +115,7 @@ func (v *visit) tellWho() error {
 		answer.Expires = record.Ends.UTC().Format(time.RFC3339)
 	}
 	v.recordAllow()
+	v.tellLogIn()
 	v.tellAccepted()
 	return v.writeJSON(http.StatusOK, answer)
 }

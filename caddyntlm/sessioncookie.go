@@ -41,11 +41,19 @@ func (s *sessions) isOurs(pair string) bool {
 	return strings.Trim(name, " \t") == s.cookie
 }
 
+// isDoors reports whether a pair is that cookie or the one of the log-in page's form.
+func (s *sessions) isDoors(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	return s.isOurs(pair) || strings.Trim(name, " \t") == formCookieName
+}
+
 // stripCookie takes the cookie out of a request: it opens this door, and is not the
 // application's business. Every other one stays as it is, byte for byte.
 func (s *sessions) stripCookie(header http.Header) {
 	lines := header["Cookie"]
-	if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, s.cookie) }) {
+	if !slices.ContainsFunc(lines, func(line string) bool {
+		return strings.Contains(line, s.cookie) || strings.Contains(line, formCookieName)
+	}) {
 		return
 	}
 	kept := make([]string, 0, len(lines))
@@ -71,11 +79,11 @@ func (v *visit) stripSession() {
 // without is a line of cookies without ours.
 func (s *sessions) without(line string) string {
 	pairs := strings.Split(line, ";")
-	others := slices.DeleteFunc(slices.Clone(pairs), s.isOurs)
+	others := slices.DeleteFunc(slices.Clone(pairs), s.isDoors)
 	if len(others) == len(pairs) {
 		return line
 	}
-	if s.isOurs(pairs[0]) && len(others) > 0 {
+	if s.isDoors(pairs[0]) && len(others) > 0 {
 		others[0] = strings.TrimLeft(others[0], " \t")
 	}
 	return strings.Join(others, ";")

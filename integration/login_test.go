@@ -199,7 +199,32 @@ func TestChromiumLogsOut(t *testing.T) {
 	}
 }
 
-var hiddenField = regexp.MustCompile(`<input type="hidden" name="(token)" value="([^"]*)">`)
+var fieldsOfForm = regexp.MustCompile(`<input type="hidden" name="(token)" value="([^"]*)">`)
+
+// formClient is an HTTP client with the log-in page's cookie, and a token for its form.
+func formClient(t *testing.T, s *site) (client *http.Client, token string) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client = &http.Client{
+		Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	response, err := client.Get(s.HTTPS + "/.auth/login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	found := fieldsOfForm.FindSubmatch(body)
+	if err != nil || found == nil {
+		t.Fatalf("got %v and no form: %s", err, body)
+	}
+	return client, string(found[2])
+}
 
 // TestChromiumStaysOnTheSite: hostile targets, sent with a right password, lead a browser
 // nowhere but to this site.
@@ -209,32 +234,14 @@ func TestChromiumStaysOnTheSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := start(t, siteConfig{Body: fmt.Sprintf(loginSite, " {\n\t\t\tredirect /start\n\t\t}")})
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{
-		Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	t.Cleanup(client.CloseIdleConnections)
-	response, err := client.Get(s.HTTPS + "/.auth/login")
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(response.Body)
-	response.Body.Close()
-	token := hiddenField.FindSubmatch(body)
-	if err != nil || token == nil {
-		t.Fatalf("got %v and no form: %s", err, body)
-	}
+	client, token := formClient(t, s)
 	var locations []string
 	for line := range strings.Lines(string(text)) {
 		next, err := strconv.Unquote(strings.TrimSpace(line))
 		if err != nil {
 			t.Fatal(err)
 		}
-		form := url.Values{"name": {"alice"}, "password": {"Secr3t-alice"}, "next": {next}, "token": {string(token[2])}}
+		form := url.Values{"name": {"alice"}, "password": {"Secr3t-alice"}, "next": {next}, "token": {token}}
 		response, err := client.PostForm(s.HTTPS+"/.auth/login", form)
 		if err != nil {
 			t.Fatal(err)
@@ -254,7 +261,7 @@ func TestChromiumStaysOnTheSite(t *testing.T) {
 	}
 	good := []string{"/a/b?x=//evil.example.com#//c", "/a//b", "/b%C3%BCcher?q=%5C", "/@evil.example.com", "/:80/", "/a;v=1/%20b"}
 	for _, next := range good {
-		form := url.Values{"name": {"alice"}, "password": {"Secr3t-alice"}, "next": {next}, "token": {string(token[2])}}
+		form := url.Values{"name": {"alice"}, "password": {"Secr3t-alice"}, "next": {next}, "token": {token}}
 		response, err := client.PostForm(s.HTTPS+"/.auth/login", form)
 		if err != nil {
 			t.Fatal(err)
