@@ -106,9 +106,14 @@ func TestScriptsOfStrangers(t *testing.T) {
 func TestTwoTabs(t *testing.T) {
 	s := newSite(t, nil)
 	p := s.person()
-	first, second := p.get("/one"), p.get("/two")
+	first := p.get("/one")
+	cookie := p.cookies[formCookieName]
+	second := p.get("/two")
+	if p.cookies[formCookieName] != cookie {
+		t.Error("the second page changed the cookie")
+	}
 	if got := p.logIn(first, "alice", "secret-a"); got.Header.Get("Location") != "/one" {
-		t.Errorf("got %d %q, want to go to /one", got.StatusCode, got.Header.Get("Location"))
+		t.Errorf("got %d %q, want to go to /one, reason %s: %s", got.StatusCode, got.Header.Get("Location"), s.reason(), got.text)
 	}
 	before := p.cookies[s.sessions.cookie]
 	if got := p.logIn(second, "alice", "secret-a"); got.Header.Get("Location") != "/two" {

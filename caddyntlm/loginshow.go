@@ -33,6 +33,9 @@ func (v *visit) giveFormCookie() string {
 	if cookie, ok := v.formCookie(); ok {
 		return cookie
 	}
+	if loginpage.ValidCookie(v.form) {
+		return v.form
+	}
 	cookie := loginpage.NewCookie()
 	header := v.w.Header()
 	header["Set-Cookie"] = append(header["Set-Cookie"], formCookieName+"="+cookie+"; Path=/; Secure; HttpOnly; SameSite=Lax")

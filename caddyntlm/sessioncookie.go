@@ -71,6 +71,9 @@ func (s *sessions) stripCookie(header http.Header) {
 
 // stripSession takes the cookie of a session out of the request.
 func (v *visit) stripSession() {
+	if v.door.login != nil && v.form == "" {
+		v.form, _ = v.formCookie() // a page may follow, for the same browser
+	}
 	if v.door.sessions != nil {
 		v.door.sessions.stripCookie(v.r.Header)
 	}
