@@ -75,7 +75,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 	c.get(basic("bob", "another"))
 	d.dir.start = func(context.Context) error { return identity.Fail(identity.KindTLS, nil) }
 	c.get(type1())
-	c.get("Authorization: Digest x")
+	c.get("Authorization: Bearer x")
 	c.get("Authorization: NTLM ???")
 	c = d.dial(t) // the last answer closed the connection
 	c.send("OPTIONS", "/", "", "Origin: https://app.example.com", "Access-Control-Request-Method: PUT")
