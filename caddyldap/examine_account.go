@@ -150,18 +150,17 @@ func (x *examination) sample(ctx context.Context, c *conn, root rootDSE) (*ldap.
 func (c *conn) some(ctx context.Context, base, filter string, limit int, attributes ...string) ([]*ldap.Entry, error) {
 	request := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, limit, 0, false, filter, attributes, nil)
 	request.EnforceSizeLimit = true
-	var found []*ldap.Entry
-	_, err := ask(ctx, c, func(client *ldap.Conn) (*ldap.SearchResult, error) {
+	result, err := ask(ctx, c, func(client *ldap.Conn) (*ldap.SearchResult, error) {
 		result, err := client.Search(request)
-		if result != nil {
-			found = result.Entries
+		if errors.Is(err, ldap.ErrSizeLimitExceeded) || ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
+			err = nil
 		}
 		return result, err
 	})
-	if errors.Is(err, ldap.ErrSizeLimitExceeded) || ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
-		err = nil
+	if err != nil || result == nil {
+		return nil, err
 	}
-	return found, err
+	return result.Entries, nil
 }
 
 // groupsSeen looks for any group at all.

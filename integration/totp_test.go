@@ -61,7 +61,7 @@ func enrol(t *testing.T, dn string, uris ...string) {
 
 const (
 	aliceEntry = "CN=Alice Adams,OU=Staff,DC=example,DC=test"
-	bobDN   = "CN=Bob Brown,OU=Staff,DC=example,DC=test"
+	bobDN      = "CN=Bob Brown,OU=Staff,DC=example,DC=test"
 )
 
 // TestSecondFactor: a confidential attribute of a real domain, by the rights that the
