@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -76,7 +75,7 @@ type cache struct {
 	now     func() time.Time
 	entries *otter.Cache[cacheKey, known]
 	flights singleflight.Group
-	purged  atomic.Int64 // unix nanoseconds: what is older is of no use
+	purged  purges
 	*lookups
 }
 
@@ -98,7 +97,7 @@ func (c *cache) close() {
 
 // serves reports whether an identity is young enough, and was not purged.
 func (c *cache) serves(id *identity.Identity, limit time.Duration) bool {
-	return c.now().Sub(id.At) <= limit && id.At.UnixNano() >= c.purged.Load()
+	return c.now().Sub(id.At) <= limit && id.At.UnixNano() >= c.purged.of(id)
 }
 
 // recall is an identity no older than limit, or nil.

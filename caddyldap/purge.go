@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
 func init() {
@@ -15,7 +17,7 @@ func init() {
 
 // adminPurge is admin.api.ldap: POST /ldap/purge on Caddy's admin endpoint has every
 // identity looked up again before it is used, ?directory=NAME those of one
-// directory.
+// directory, ?user=NAME those of somebody.
 type adminPurge struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -34,7 +36,7 @@ func servePurge(w http.ResponseWriter, r *http.Request) error {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("purging changes what is known: POST it")}
 	}
 	name := r.URL.Query().Get("directory")
-	if purged := shelved.purge(name); purged == 0 {
+	if purged := shelved.purge(name, r.URL.Query().Get("user")); purged == 0 {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no directory %q is in use", name)}
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -42,12 +44,16 @@ func servePurge(w http.ResponseWriter, r *http.Request) error {
 }
 
 // purge forgets the identities of the directories of a name, of all without one,
-// and counts those directories.
-func (s *shelf) purge(name string) int {
+// everybody's or one user's, and counts those directories.
+func (s *shelf) purge(name, user string) int {
 	purged := 0
 	s.pool.Range(func(_, value any) bool {
 		if h := value.(*holdings); name == "" || h.name == name {
-			h.purge()
+			if user == "" {
+				h.purge()
+			} else {
+				h.purgeUser(user)
+			}
 			purged++
 		}
 		return true
@@ -58,7 +64,7 @@ func (s *shelf) purge(name string) int {
 // purge empties the cache. What connections remember is known to be too old by the
 // time of the purge.
 func (h *holdings) purge() {
-	h.cache.purged.Store(h.cache.now().UnixNano())
+	h.cache.purged.everybody(h.cache.now())
 	h.cache.entries.InvalidateAll()
 	h.sought.names.InvalidateAll()
 	h.taught.accounts.InvalidateAll()
@@ -67,9 +73,18 @@ func (h *holdings) purge() {
 	h.lockouts.forget()
 }
 
-// Purged is when the identities were last purged: older ones are to be looked up
+// purgeUser does the same for one user, whom the cache may not know.
+func (h *holdings) purgeUser(name string) {
+	h.cache.purged.person(name, h.cache.now())
+	h.sought.names.InvalidateAll() // which are asked for again at the next log-ins
+	h.finer.accounts.InvalidateAll()
+}
+
+// Purged is when somebody's identities were last purged: older ones are to be looked up
 // again before they are used. It is the beginning of time where they never were.
-func (d *Directory) Purged() time.Time { return time.Unix(0, d.cache.purged.Load()) }
+func (d *Directory) Purged(id *identity.Identity) time.Time {
+	return time.Unix(0, d.cache.purged.of(id))
+}
 
 // Interface guard.
 var _ caddy.AdminRouter = (*adminPurge)(nil)

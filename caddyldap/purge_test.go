@@ -3,6 +3,8 @@ package caddyldap
 import (
 	"errors"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -39,7 +41,7 @@ func TestPurge(t *testing.T) {
 		if got := ask(c.method, c.query); got != c.status {
 			t.Errorf("%s %s: got %d, want %d", c.method, c.query, got, c.status)
 		}
-		if got := d.Purged().After(first.At); got != c.purged {
+		if got := d.Purged(first).After(first.At); got != c.purged {
 			t.Errorf("%s %s: got purged %v, want %v", c.method, c.query, got, c.purged)
 		}
 		clock.Add(int64(time.Second))
@@ -48,6 +50,35 @@ func TestPurge(t *testing.T) {
 			t.Errorf("%s %s: got the same identity %v, want %v", c.method, c.query, again == first, !c.purged)
 		}
 		first = again
+	}
+}
+
+// TestPurgeOfOne: somebody's identities are looked up again, whichever name is said, and
+// nobody else's.
+func TestPurgeOfOne(t *testing.T) {
+	d, clock := cached(t, nil, nil)
+	clock.Store(int64(time.Second))
+	carol, alice := mustLogIn(t, d, "carol"), mustLogIn(t, d, "alice")
+	for _, name := range []string{"CAROL", carol.Logon(), carol.UPN, carol.SID.String()} {
+		clock.Add(int64(time.Second))
+		w := httptest.NewRecorder()
+		if err := servePurge(w, httptest.NewRequest("POST", "/ldap/purge?user="+url.QueryEscape(name), nil)); err != nil || w.Code != 204 {
+			t.Fatalf("%s: got %d, %v", name, w.Code, err)
+		}
+		if !d.Purged(carol).After(carol.At) || d.Purged(alice).After(alice.At) {
+			t.Errorf("%s: got %v and %v", name, d.Purged(carol), d.Purged(alice))
+		}
+		again := mustLogIn(t, d, "carol")
+		if again == carol || mustLogIn(t, d, "alice") != alice {
+			t.Errorf("%s: the wrong ones are served", name)
+		}
+		carol = again
+	}
+	for i := range maxPurged {
+		d.cache.purged.person(strconv.Itoa(i), d.now())
+	}
+	if !d.Purged(alice).After(alice.At) {
+		t.Error("one too many does not purge all")
 	}
 }
 

@@ -73,10 +73,10 @@ func (d *fakeDirectory) checkClosed(t testing.TB) {
 	}
 }
 
-func (d *fakeDirectory) Name() string                    { return d.name }
-func (d *fakeDirectory) Key() string                     { return "key of " + d.name }
-func (d *fakeDirectory) Purged() time.Time               { return d.purged }
-func (d *fakeDirectory) Accepts(name identity.Name) bool { return d.accepts(name) }
+func (d *fakeDirectory) Name() string                        { return d.name }
+func (d *fakeDirectory) Key() string                         { return "key of " + d.name }
+func (d *fakeDirectory) Purged(*identity.Identity) time.Time { return d.purged }
+func (d *fakeDirectory) Accepts(name identity.Name) bool     { return d.accepts(name) }
 func (d *fakeDirectory) Freshness() (fresh, stale time.Duration) {
 	return d.fresh, 15 * time.Minute
 }

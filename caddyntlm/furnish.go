@@ -26,8 +26,8 @@ type directory interface {
 	PasswordVerifier() identity.PasswordVerifier
 	NTLMVerifier() identity.NTLMVerifier
 	TicketVerifier() identity.TicketVerifier
-	// Purged is when all identities were purged: older ones are looked up again.
-	Purged() time.Time
+	// Purged is when somebody's identities were purged: older ones are looked up again.
+	Purged(*identity.Identity) time.Time
 	// Accepts reports whether a typed name may be one of its accounts.
 	Accepts(identity.Name) bool
 	// Freshness is how old an identity may be when it is used, and how old

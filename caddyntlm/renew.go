@@ -17,7 +17,7 @@ func (v *visit) age() time.Duration { return v.start.Sub(v.id.At) }
 func (v *visit) keepCurrent() error {
 	age := v.age()
 	fresh, stale := v.from.Freshness()
-	if age <= fresh && !v.id.At.Before(v.from.Purged()) {
+	if age <= fresh && !v.id.At.Before(v.from.Purged(v.id)) {
 		return nil
 	}
 	err := v.renew()
