@@ -133,6 +133,9 @@ func TestFactorByBasic(t *testing.T) {
 	c.get(basic("alice", "secret-a"+codeAt(t, aliceURI, clock.now(), 1))).wantUser(t, "alice")
 	c.get(basic(`EXAMPLE\bob`, "secret-b"+codeAt(t, bobURI, clock.now(), 0))).wantUser(t, "bob") // eight digits
 	c.get().want(t, 401, basicChallenge)                                                         // the connection knows nobody
+	if got := d.dir.asked.Load(); got != 6 {
+		t.Errorf("got %d passwords judged, want 6: no connection remembers one that had a code behind it", got)
+	}
 }
 
 // A wrong code is no wrong password, and a wrong password spends no code.

@@ -77,6 +77,29 @@ func TestCodeIsGoodOnce(t *testing.T) {
 	check(mustCode(t, f, c.now()), nil)
 }
 
+// A code that two steps in a row happen to have is good once all the same.
+func TestCodeOfTwoSteps(t *testing.T) {
+	const step = 850169 // whose code of this factor the next one has too
+	c, f := new(clock), newFactor("a")
+	c.unix.Store(step*30 + 10)
+	code := mustCode(t, f, c.now())
+	if next := mustCode(t, f, c.now().Add(30*time.Second)); next != code {
+		t.Fatalf("got %s after %s, want the same", next, code)
+	}
+	node := New(store.NewMemory(nil, c.now), c.now)
+	for _, want := range []error{nil, ErrSpent} {
+		if err := node.Check(t.Context(), "alice", []*Factor{f}, code); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+	for later := 1; later <= 2; later++ { // in the last the first of the two steps is over
+		c.advance(30 * time.Second)
+		if err := node.Check(t.Context(), "alice", []*Factor{f}, code); !errors.Is(err, ErrSpent) {
+			t.Errorf("%d steps later: got %v, want %v", later, err, ErrSpent)
+		}
+	}
+}
+
 // F-06: 50 at a time over two nodes.
 func TestCodeIsGoodOnceAtATime(t *testing.T) {
 	c, f := newClock(), newFactor("a")
