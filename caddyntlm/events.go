@@ -19,6 +19,7 @@ const (
 	tellsLogIn   = "windows_auth_login"
 	tellsLogOut  = "windows_auth_logout"
 	tellsRefusal = "windows_auth_refusal" // a controller said no to an account, or the account is not to log in
+	tellsLock    = "windows_auth_lock"    // an account or an address has to wait: nobody was asked
 )
 
 // announcer sends events.
@@ -61,10 +62,13 @@ func (v *visit) tellLogIn() {
 	}
 }
 
-// tellRefusal tells that an account was refused. Whose the name is nobody knows.
+// tellRefusal tells that an account was refused, or that somebody has to wait. Whose the name is nobody knows.
 func (v *visit) tellRefusal(kind identity.Kind) {
-	if kind.AboutAccount() {
+	switch {
+	case kind.AboutAccount():
 		v.tell(tellsRefusal, map[string]any{"reason": kind.String(), "user_claimed": escapeClaimed(v.claimed)})
+	case kind == identity.KindThrottled:
+		v.tell(tellsLock, map[string]any{"reason": kind.String(), "user_claimed": escapeClaimed(v.claimed)})
 	}
 }
 

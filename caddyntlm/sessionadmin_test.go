@@ -118,7 +118,7 @@ func TestEventsInCaddy(t *testing.T) {
 	heard.lines = nil
 	heard.Unlock()
 	config := strings.Replace(string(routesConfig(t, "", fmt.Sprintf(doorRoute, `"session": {"ttl": "9h"}`))), `"apps": {`,
-		`"apps": {"events": {"subscriptions": [{"events": ["windows_auth_login", "windows_auth_refusal"], "handlers": [{"handler": "test_listens"}]}]}, `, 1)
+		`"apps": {"events": {"subscriptions": [{"events": ["windows_auth_login", "windows_auth_refusal", "windows_auth_lock"], "handlers": [{"handler": "test_listens"}]}]}, `, 1)
 	if err := caddy.Load([]byte(config), true); err != nil {
 		t.Fatal(err)
 	}
@@ -136,11 +136,13 @@ func TestEventsInCaddy(t *testing.T) {
 	c.get(basic("bob", "wrong\n")).want(t, 401, both...)
 	c.get(basic("alice", "secret-a")).wantUser(t, "alice")
 	c.get(basic("alice", "secret-a")).wantUser(t, "alice") // no log-in: the connection remembers it
+	c.get(basic("bob", "secret-b")).wantThrottled(t, "1")
 	heard.Lock()
 	defer heard.Unlock()
 	want := []string{
 		"windows_auth_refusal <nil> bad_credentials bob false",
 		`windows_auth_login EXAMPLE\alice <nil> <nil> false`,
+		"windows_auth_lock <nil> throttled bob false",
 	}
 	if got := strings.Join(heard.lines, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("got\n%s", got)

@@ -2,6 +2,8 @@ package caddyntlm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/ntlm"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/throttle"
 )
 
@@ -22,7 +25,7 @@ type guesser struct {
 }
 
 const (
-	hintThrottledAccount = "Wrong passwords of this account came in numbers, and its right one is refused too until the wait is over. It ends by itself; at an address where the account has logged in within a day only what comes from there counts. A program that goes on with an old password is cured at the program."
+	hintThrottledAccount = "Wrong passwords of this account came in numbers, and its right one is refused too until the wait is over. It ends by itself, or at once by DELETE /windows_auth/throttle on the admin endpoint; at an address where the account has logged in within a day only what comes from there counts. A program that goes on with an old password is cured at the program."
 	hintThrottledAddress = "Wrong passwords of many accounts come from this address: somebody guesses there, or many clients share it; then name the proxy in trusted_proxies, or raise per_address of throttle. It ends by itself."
 	hintKnownWrong       = "No controller was asked again: this very password was wrong for this account a moment ago."
 )
@@ -105,7 +108,12 @@ func countedAs(d directory, account string) string {
 	if _, err := identity.ParseSID(account); err == nil {
 		return account
 	}
-	return d.Key() + " " + account
+	counted := d.Key() + " " + account
+	if len(counted) > store.MaxName { // a DN may be of any length
+		sum := sha256.Sum256([]byte(counted))
+		return hex.EncodeToString(sum[:])
+	}
+	return counted
 }
 
 // unasked is the error of a password that no controller was asked about.

@@ -144,7 +144,7 @@ func TestCheckUserInManyGroups(t *testing.T) {
 func TestCheckSite(t *testing.T) {
 	dead := fmt.Sprintf("http://127.0.0.1:%d", freePort(t)) // a site whose controller is
 	s := start(t, siteConfig{
-		Body:  "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\textended_protection require\n\t\taccept_target 127.0.0.1 localhost\n\t\trequire group \"Web Users\"\n\t}\n\trespond \"hello {http.auth.user.sam}\"\n",
+		Body:  "\twindows_auth EXAMPLE {\n\t\tinsecure_basic\n\t\textended_protection require\n\t\taccept_target 127.0.0.1 localhost\n\t\tthrottle off\n\t\trequire group \"Web Users\"\n\t}\n\trespond \"hello {http.auth.user.sam}\"\n",
 		Extra: dead + " {\n\tbind 127.0.0.1\n\twindows_auth ldaps://127.0.0.1:1 {\n\t\tinsecure_basic\n\t}\n\trespond ok\n}\n",
 	})
 	alice, bob := lab.Account("alice").Password, lab.Account("bob").Password

@@ -103,7 +103,7 @@ func (t *Throttle) Forgive(ctx context.Context, name string) (err error) {
 	t.process.noteRight(name, Fingerprint{})
 	defer t.process.ring("account " + name)
 	for _, s := range [...]store.Store{t.process.memory, t.store} {
-		err = t.change(ctx, s, Try{Account: name}, func(a *account, _ time.Time) { a.forgive() })
+		err = errors.Join(err, t.change(ctx, s, Try{Account: name}, func(a *account, _ time.Time) { a.forgive() }))
 	}
 	return err
 }
