@@ -22,7 +22,7 @@ func TestTheFormTellsNobodyApart(t *testing.T) {
 	server := openLDAP(t)
 	s := start(t, siteConfig{
 		Servers: server.LDAPS, CA: server.CA, LDAP: serviceWords + "\nverify bind",
-		Body: "\twindows_auth EXAMPLE {\n\t\tsession\n\t\tlogin\n\t}\n\trespond ok\n",
+		Body: "\twindows_auth EXAMPLE {\n\t\tsession\n\t\tlogin\n\t\tthrottle off\n\t}\n\trespond ok\n",
 	})
 	client, token := formClient(t, s)
 	first := ""
