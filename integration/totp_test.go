@@ -76,6 +76,7 @@ func TestSecondFactor(t *testing.T) {
 	windows_auth EXAMPLE {
 		schemes negotiate ntlm basic
 		insecure_basic
+		throttle off
 		totp {
 			attribute unixUserPassword
 			require valid-user
