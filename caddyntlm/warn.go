@@ -12,6 +12,10 @@ func (h *Handler) warn() {
 	h.warnPlain()
 	h.warnSpeaksNTLM()
 	h.warnOfCodes()
+	if h.Throttle.isOff() {
+		h.log.Warn("throttle is off: wrong passwords of this site reach the controllers uncounted, so that whoever reaches it can lock the domain's accounts",
+			zap.String("hint", "Leave out throttle off, unless strangers cannot reach this site."))
+	}
 	if slices.Contains(h.offered, schemeNegotiate) && h.tickets == nil && !takesSigning(h.ntlm) {
 		h.log.Warn("negotiate is served by NTLM alone", zap.String("directory", h.ntlm.Name()), zap.String("hint", hintNegotiate))
 	}
