@@ -35,8 +35,14 @@ func servePurge(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", http.MethodPost)
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("purging changes what is known: POST it")}
 	}
-	name := r.URL.Query().Get("directory")
-	if purged := shelved.purge(name, r.URL.Query().Get("user")); purged == 0 {
+	asked := r.URL.Query()
+	for word := range asked {
+		if word != "directory" && word != "user" {
+			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(`%.40q is not known, and nothing was purged: write ?user=EXAMPLE\alice or ?directory=NAME, or neither for everybody`, word)}
+		}
+	}
+	name := asked.Get("directory")
+	if purged := shelved.purge(name, asked.Get("user")); purged == 0 {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no directory %q is in use", name)}
 	}
 	w.WriteHeader(http.StatusNoContent)

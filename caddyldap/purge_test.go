@@ -55,6 +55,21 @@ func TestPurge(t *testing.T) {
 
 // TestPurgeOfOne: somebody's identities are looked up again, whichever name is said, and
 // nobody else's.
+// TestPurgeMisspelt: a word that is not known is no purge of everybody.
+func TestPurgeMisspelt(t *testing.T) {
+	d, clock := cached(t, nil, nil)
+	clock.Store(int64(time.Second))
+	carol := mustLogIn(t, d, "carol")
+	clock.Add(int64(time.Second))
+	err := servePurge(httptest.NewRecorder(), httptest.NewRequest("POST", "/ldap/purge?usr=carol", nil))
+	if refused, ok := errors.AsType[caddy.APIError](err); !ok || refused.HTTPStatus != 400 {
+		t.Errorf("got %v, want 400", err)
+	}
+	if d.Purged(carol).After(carol.At) || mustLogIn(t, d, "carol") != carol {
+		t.Error("somebody was purged")
+	}
+}
+
 func TestPurgeOfOne(t *testing.T) {
 	d, clock := cached(t, nil, nil)
 	clock.Store(int64(time.Second))

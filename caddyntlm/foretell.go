@@ -1,12 +1,14 @@
 package caddyntlm
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
 // What a configuration alone says of log-ins, for the doctor, which starts nothing.
@@ -55,6 +57,37 @@ func (h *Handler) NameFor(id *identity.Identity) (string, error) {
 		return "", nameless()
 	}
 	return name, nil
+}
+
+// OwesCode says whether an account owes the second factor of totp: Unseen where a
+// log-in alone shows it. Foretell comes first.
+func (h *Handler) OwesCode(id *identity.Identity, scope policy.Scope, loggedIn bool) policy.Verdict {
+	switch {
+	case h.factor == nil:
+		return policy.FitsNot
+	case h.factor.free == nil:
+		return policy.Fits
+	}
+	switch h.factor.free.Explain(id, scope, loggedIn).Verdict {
+	case policy.Fits:
+		return policy.FitsNot
+	case policy.Unseen:
+		return policy.Unseen
+	}
+	return policy.Fits
+}
+
+// Enrolled gives the error by which an account is refused whatever code it sends, and
+// nil where it can send a right one. There must be totp, and Foretell comes first.
+func (h *Handler) Enrolled(ctx context.Context, d *caddyldap.Directory, id *identity.Identity) error {
+	held, err := d.Enrolment(ctx, id, h.factor.attribute)
+	if err != nil {
+		return err
+	}
+	if _, err := readFactors(held); err != nil {
+		return h.factor.unusable(err)
+	}
+	return nil
 }
 
 // SeesPath reports whether a set of matchers may decide by the path, so that a

@@ -83,6 +83,34 @@ func TestFormsOfStrangers(t *testing.T) {
 	victim.get("/").wantUser(t, "alice")
 }
 
+// TestEntryUnread: a program that sends something else is told 400 where that shows, and
+// the log says in each case what to send.
+func TestEntryUnread(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.person()
+	for name, c := range map[string]struct {
+		kind, body string
+		want       int
+	}{
+		"no password":     {"application/json", `{"name": "alice"}`, 400},
+		"no name":         {"application/json", `{"user": "alice", "password": "secret-a"}`, 400},
+		"a number":        {"application/json", `{"name": 1, "password": "secret-a"}`, 400},
+		"another type":    {"text/plain", `{"name": "alice", "password": "secret-a"}`, 400},
+		"curl's own type": {formType, `{"name":"alice","password":"secret-a"}`, 403},
+	} {
+		if got := p.do("POST", "/.auth/login", c.kind, c.body); got.StatusCode != c.want {
+			t.Errorf("%s: got %d %s, want %d", name, got.StatusCode, got.text, c.want)
+		}
+		lines := s.logs.FilterMessage(decision).All()
+		if hint := lines[len(lines)-1].ContextMap()["hint"]; hint != hintEntry {
+			t.Errorf("%s: got the hint %v", name, hint)
+		}
+	}
+	if got := p.json(map[string]string{"name": "alice", "password": ""}); got.StatusCode != 401 {
+		t.Errorf("an empty password: got %d, want 401", got.StatusCode)
+	}
+}
+
 // TestScriptsOfStrangers: JSON of another site's page opens nothing either.
 func TestScriptsOfStrangers(t *testing.T) {
 	s := newSite(t, nil)

@@ -235,7 +235,7 @@ func TestWhatIsNoLogIn(t *testing.T) {
 		"a list":           {"application/json", `[]`, 400},
 		"a number":         {"application/json", `{"name":1}`, 400},
 		"JSON, no UTF-8":   {"application/json", "{\"name\":\"\xff\"}", 400},
-		"an empty object":  {"application/json", `{}`, 401},
+		"an empty object":  {"application/json", `{}`, 400},
 		"a form of a page": {formType, "name=alice&password=secret-a", 403},
 	} {
 		got := p.do(http.MethodPost, "/.auth/login", c.kind, c.body)

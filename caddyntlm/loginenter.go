@@ -65,6 +65,9 @@ func (v *visit) checkForm(e entry) error {
 		return identity.Fail(identity.KindForm, errStranger)
 	}
 	if cookie, ok := v.formCookie(); !e.program && (!ok || !loginpage.Fits(cookie, e.token)) {
+		if e.token == "" { // which the page always sends
+			return &identity.Error{Kind: identity.KindForm, Err: errForged, Hint: hintEntry}
+		}
 		return identity.Fail(identity.KindForm, errForged)
 	}
 	return nil

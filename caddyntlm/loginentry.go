@@ -33,13 +33,15 @@ var (
 	errBadEntry = errors.New("the body is not what its content type says")
 )
 
+const hintEntry = `A program sends Content-Type: application/json and {"name": "…", "password": "…"}; docs/login.md says what it gets.`
+
 // readEntry reads the body of a log-in. The entry says beside an error too whether a
 // program sends it.
 func readEntry(w http.ResponseWriter, r *http.Request) (entry, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	e := entry{program: kind == "application/json"}
 	if err != nil || !e.program && kind != "application/x-www-form-urlencoded" {
-		return e, identity.Fail(identity.KindMalformed, errNoEntry)
+		return e, &identity.Error{Kind: identity.KindMalformed, Err: errNoEntry, Hint: hintEntry}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEntry))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
@@ -56,12 +58,15 @@ func readEntry(w http.ResponseWriter, r *http.Request) (entry, error) {
 
 // fromJSON takes one object and nothing behind it.
 func (e *entry) fromJSON(body []byte) error {
-	var sent struct{ Name, Password, Code string }
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if decoder.Decode(&sent) != nil || decoder.Decode(new(json.RawMessage)) != io.EOF {
-		return identity.Fail(identity.KindMalformed, errBadEntry) // the decoder's own error may show what was sent
+	var sent struct {
+		Name, Password *string
+		Code           string
 	}
-	e.name, e.password, e.code = sent.Name, identity.NewSecret(sent.Password), identity.NewSecret(sent.Code)
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if decoder.Decode(&sent) != nil || decoder.Decode(new(json.RawMessage)) != io.EOF || sent.Name == nil || sent.Password == nil {
+		return &identity.Error{Kind: identity.KindMalformed, Err: errBadEntry, Hint: hintEntry} // the decoder's own error may show what was sent
+	}
+	e.name, e.password, e.code = *sent.Name, identity.NewSecret(*sent.Password), identity.NewSecret(sent.Code)
 	return nil
 }
 

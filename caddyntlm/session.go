@@ -103,7 +103,7 @@ func (h *Handler) openBook(ctx caddy.Context) error {
 }
 
 const (
-	hintPlainSession = "Nobody gets a session here. Serve the site over HTTPS: an address without http://, with tls internal or a certificate of its own. Behind a proxy that ends TLS let it speak HTTPS to this server."
+	hintPlainSession = "Nobody gets a session here, nor the log-in page. Serve the site over HTTPS: an address without http://, with tls internal or a certificate of its own. Behind a proxy that ends TLS let it speak HTTPS to this server."
 	hintStore        = "The store that holds sessions does not answer: look at the server that the word store among the global options names."
 )
 

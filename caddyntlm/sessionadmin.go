@@ -69,7 +69,13 @@ func (a *adminSessions) Routes() []caddy.AdminRoute {
 }
 
 func (a *adminSessions) serve(w http.ResponseWriter, r *http.Request) error {
-	user, handle := r.URL.Query().Get("user"), r.URL.Query().Get("session")
+	asked := r.URL.Query()
+	user, handle := asked.Get("user"), asked.Get("session")
+	for word := range asked {
+		if word != "user" && word != "session" {
+			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(`%.40q is not known: write ?user=EXAMPLE\alice or ?session=HANDLE`, word)}
+		}
+	}
 	switch {
 	case r.Method == http.MethodGet:
 	case r.Method != http.MethodDelete:

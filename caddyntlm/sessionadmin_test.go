@@ -94,7 +94,7 @@ func TestAdminSessions(t *testing.T) {
 	}
 	d.get(t, "Authorization: Bearer "+key).want(t, 401, both...)
 	d.get(t, ofAlice).wantUser(t, "alice")
-	for query, want := range map[string]int{"": 400, "?user=a&session=b": 400, "?user=nobody": 404, "?session=AAAAAAAAAAAA": 404} {
+	for query, want := range map[string]int{"": 400, "?user=a&session=b": 400, "?usr=a": 400, "?user=nobody&x=": 400, "?user=nobody": 404, "?session=AAAAAAAAAAAA": 404} {
 		if status, body := admin("DELETE", query); status != want {
 			t.Errorf("DELETE %s: got %d %s, want %d", query, status, body, want)
 		}

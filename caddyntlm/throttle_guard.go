@@ -25,7 +25,7 @@ type guesser struct {
 }
 
 const (
-	hintThrottledAccount = "Wrong passwords of this account came in numbers, and its right one is refused too until the wait is over. It ends by itself, or at once by DELETE /windows_auth/throttle on the admin endpoint; at an address where the account has logged in within a day only what comes from there counts. A program that goes on with an old password is cured at the program."
+	hintThrottledAccount = "Wrong passwords of this account came in numbers, and its right one is refused too until the wait is over. It ends by itself, or at once by DELETE /windows_auth/throttle?user=NAME on the admin endpoint; at an address where the account has logged in within a day only what comes from there counts. A program that goes on with an old password is cured at the program."
 	hintThrottledAddress = "Wrong passwords of many accounts come from this address: somebody guesses there, or many clients share it; then name the proxy in trusted_proxies, or raise per_address of throttle. It ends by itself."
 	hintKnownWrong       = "No controller was asked again: this very password was wrong for this account a moment ago."
 )

@@ -35,6 +35,7 @@ func TestAdminThrottle(t *testing.T) {
 	}{
 		{"GET", "?user=alice", 405},
 		{"DELETE", "", 400},
+		{"DELETE", "?usr=alice", 400},
 		{"DELETE", "?user=" + url.QueryEscape(`EXAMPLE\ALICE`), 204},
 	} {
 		if got := ask(c.method, c.query); got != c.want {

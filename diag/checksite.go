@@ -135,7 +135,7 @@ func has(challenges []string, scheme string) bool {
 
 // refusedHint is what a 401 can mean after credentials of a scheme.
 func refusedHint(scheme string) string {
-	const hint = "wrong name or password, or the account may not log in"
+	const hint = "wrong name or password, or the account may not log in, or the site asks for a code behind the password (totp)"
 	if scheme == "NTLM" {
 		return hint + ", or TLS ends at a proxy whose certificate the site does not know (accept_binding), or a name that it does not know (accept_target): the site's log names the reason"
 	}

@@ -81,6 +81,9 @@ func tokenOf(text string) (scheme string, token []byte, err error) {
 			}
 		}
 	}
+	if len(words) > 0 && strings.EqualFold(words[0], "Bearer") {
+		return "", nil, &advice{errors.New("a token of Bearer is one of the keys of sessions, in which nothing stands"), "who holds it can use it: GET /windows_auth/sessions on the admin endpoint lists the keys that are open, and DELETE ends them"}
+	}
 	encoded := strings.TrimRight(strings.Join(words, ""), "=")
 	if encoded == "" {
 		if scheme != "" {

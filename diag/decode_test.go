@@ -80,6 +80,7 @@ func TestDecodeHeader(t *testing.T) {
 		"something else":      {"aGVsbG8=", 2, "5 bytes that are neither NTLM, SPNEGO nor Kerberos"},
 		"a book":              {strings.Repeat("A", maxHeader+1), 2, "no header is that long"},
 		"a password":          {"Basic YWxpY2U6U2VjcjN0LWFsaWNl", 0, "name       alice|not shown"},
+		"a key":               {"Authorization: Bearer JYJ7U_s8JL4pBOqxnHbE_hg3o8iZL2zmK89-RUdUwBQ", 2, "keys of sessions|/windows_auth/sessions"},
 		"a password alone":    {"Basic U2VjcjN0LWFsaWNl", 2, "no colon between"},
 		"no such type":        {b64([]byte("NTLMSSP\x00\x07\x00\x00\x00")), 2, "unknown message type 7"},
 	} {

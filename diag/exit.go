@@ -53,7 +53,7 @@ func refused(kind identity.Kind) bool {
 	case identity.KindBadCredentials, identity.KindGuestMapped, identity.KindMismatch, identity.KindDisabled,
 		identity.KindAccountExpired, identity.KindLocked, identity.KindPasswordExpired, identity.KindMustChange,
 		identity.KindLogonHours, identity.KindWorkstation, identity.KindRestricted, identity.KindAmbiguous,
-		identity.KindNotFound, identity.KindEmptyPassword, identity.KindBadName, identity.KindNTLMv1, identity.KindAnonymous:
+		identity.KindNotFound, identity.KindEmptyPassword, identity.KindBadName, identity.KindNTLMv1, identity.KindAnonymous, identity.KindFactor:
 		return true
 	}
 	return false

@@ -26,6 +26,7 @@ type judgement struct {
 	name    identity.Name
 	records *records
 	journey *journey
+	target  *url.URL
 
 	met      bool // one of our handlers
 	waived   bool // a bypass let the request pass
@@ -40,7 +41,7 @@ type judgement struct {
 
 // run follows a request and gives nil where the user is let in.
 func (g *judgement) run(s *site, method string, target *url.URL) error {
-	g.journey = newJourney(g.ctx, s.server, strings.ToUpper(method), target)
+	g.journey, g.target = newJourney(g.ctx, s.server, strings.ToUpper(method), target), target
 	g.journey.meet, g.journey.member = g.meet, g.member
 	g.journey.assume = func(what string) { say(g.out, "assumed: %s\n", what) }
 	g.journey.presumed = func(matchers string) { g.presumed = matchers }
@@ -103,6 +104,9 @@ func (g *judgement) door(raw json.RawMessage) error {
 		return err
 	}
 	g.waived = false
+	if err := g.page(&h); err != nil {
+		return err
+	}
 	if err := g.identify(&h, directories); err != nil {
 		return err
 	}
@@ -114,7 +118,10 @@ func (g *judgement) door(raw json.RawMessage) error {
 	if h.Require != nil {
 		rule = *h.Require
 	}
-	return g.judge("windows_auth", rule)
+	if err := g.judge("windows_auth", rule); err != nil {
+		return err
+	}
+	return g.secondFactor(&h)
 }
 
 func (g *judgement) require(raw json.RawMessage) error {
