@@ -258,3 +258,15 @@ func TestHostileNamesInTheLog(t *testing.T) {
 		t.Errorf("got %q", claimed)
 	}
 }
+
+// TestCodeEndsNoPassword: a code that goes behind the password, because the site asks for
+// none, does not end it for a controller whose strings end at NUL.
+func TestCodeEndsNoPassword(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.person()
+	p.program = true
+	p.json(map[string]string{"name": "alice", "password": "secret-a", "code": "\x00123"}).want(t, 401, `Bearer realm="127.0.0.1"`)
+	if got := s.dir.asked.Load(); got != 0 {
+		t.Errorf("got %d questions to a controller, want none", got)
+	}
+}
