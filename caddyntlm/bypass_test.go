@@ -1,8 +1,10 @@
 package caddyntlm
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -274,4 +276,27 @@ func FuzzHasOneReading(f *testing.F) {
 			t.Errorf("%q has one reading and decodes to %q", u.Path, again)
 		}
 	})
+}
+
+type brokenMatcher struct{}
+
+func (brokenMatcher) MatchWithError(*http.Request) (bool, error) {
+	return false, errors.New("no matcher today")
+}
+
+// TestBypassThatBreaks: an error page, which may be another server's, sees no credential
+// where a matcher fails.
+func TestBypassThatBreaks(t *testing.T) {
+	d := prepareDoor(t, func(d *door) { d.Session = new(Session) })
+	d.bypasses = []bypass{{matchers: caddyhttp.MatcherSet{brokenMatcher{}}}}
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://site.example.com/", nil)
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, nil)
+	r.SetBasicAuth("alice", "secret-a")
+	r.Header.Set("Cookie", "mine=1; "+hostPrefix+DefaultSessionCookie+"=x")
+	if err := d.ServeHTTP(w, r, nil); err == nil {
+		t.Error("got no error")
+	}
+	if got, want := fmt.Sprint(r.Header), "map[Cookie:[mine=1]]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }

@@ -48,11 +48,12 @@ func (v *visit) partCode(ctx context.Context) (identity.Secret, error) {
 	if !ok {
 		return typed, nil
 	}
-	v.code = code
-	if typed = identity.NewSecret(password); typed.Blank() {
-		return identity.Secret{}, identity.Fail(identity.KindEmptyPassword, nil)
+	parted := identity.NewSecret(password)
+	if parted.Blank() {
+		return typed, nil // a controller says no: a quicker one would tell whose account has a secret
 	}
-	return typed, nil
+	v.code = code
+	return parted, nil
 }
 
 // factor refuses whoever owes a second factor and has not given it. It is asked about

@@ -155,7 +155,7 @@ func TestFactorAndPasswordApart(t *testing.T) {
 	c.get(basic("alice", code)).want(t, 401, basicChallenge) // no password before the code
 	d.wantReason(t, identity.KindBadCredentials)
 	c.get(basic("alice", " "+code)).want(t, 401, basicChallenge)
-	d.wantReason(t, identity.KindEmptyPassword)
+	d.wantReason(t, identity.KindBadCredentials)
 }
 
 func mustNumber(t *testing.T, code string) (n int) {
@@ -563,5 +563,18 @@ func TestCodePassesThrough(t *testing.T) {
 	c.get(basic("alice", "secret-a654321")).wantUser(t, "alice")
 	if got := d.dir.read.Load(); got != 0 {
 		t.Errorf("got %d secrets read, want none where no totp stands", got)
+	}
+}
+
+// TestBlankBeforeACode: whoever types nothing before a code is answered by a controller, and
+// counted, as everybody is: else the answer would tell which accounts have a secret. F-09.
+func TestBlankBeforeACode(t *testing.T) {
+	d, _ := newFactorDoor(t, nil)
+	for i, name := range []string{"alice", "carol", "nobody"} {
+		d.dial(t).get(basic(name, "  123456")).want(t, 401, basicChallenge)
+		if got, want := d.dir.asked.Load(), int64(i+1); got != want {
+			t.Errorf("%s: got %d questions to controllers, want %d", name, got, want)
+		}
+		d.wantReason(t, identity.KindBadCredentials)
 	}
 }

@@ -185,8 +185,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	bypassed, err := v.isBypassed()
 	if err != nil {
-		v.conceal()
-		return err
+		return v.fail(err)
 	}
 	if bypassed {
 		v.passWithout()

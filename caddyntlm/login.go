@@ -172,14 +172,8 @@ func (v *visit) serveLogin() (ours bool, err error) {
 	return true, serve[method]()
 }
 
-// dismiss ends a request that is for nobody here. An error page may come from another
-// server.
-func (v *visit) dismiss(status int, err error) error {
-	v.conceal()
-	v.r.Header.Del("Authorization")
-	v.stripSession()
-	return caddyhttp.Error(status, err)
-}
+// dismiss ends a request that is for nobody here.
+func (v *visit) dismiss(status int, err error) error { return caddyhttp.Error(status, v.fail(err)) }
 
 // lead sends a browser on, to a path of this site.
 func (v *visit) lead(path string) error {

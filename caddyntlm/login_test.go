@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -257,4 +258,31 @@ func TestHostileNamesInTheLog(t *testing.T) {
 	if claimed == "" || strings.ContainsAny(claimed, "\r\n\x1b") || len(claimed) > maxClaimed {
 		t.Errorf("got %q", claimed)
 	}
+}
+
+// TestCodeEndsNoPassword: a code that goes behind the password, because the site asks for
+// none, does not end it for a controller whose strings end at NUL.
+func TestCodeEndsNoPassword(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.person()
+	p.program = true
+	p.json(map[string]string{"name": "alice", "password": "secret-a", "code": "\x00123"}).want(t, 401, `Bearer realm="127.0.0.1"`)
+	if got := s.dir.asked.Load(); got != 0 {
+		t.Errorf("got %d questions to a controller, want none", got)
+	}
+}
+
+// TestKeyEndsWithoutControllers: whoever has lost a key ends it while no controller answers,
+// and his identity is too old to be used.
+func TestKeyEndsWithoutControllers(t *testing.T) {
+	s := newSite(t, nil)
+	s.dir.at = func() time.Time { return time.Now().Add(-time.Hour) }
+	p := s.person()
+	p.program = true
+	key, _ := p.json(map[string]string{"name": "alice", "password": "secret-a"}).object(t)["key"].(string)
+	s.dir.refresh = func(*identity.Identity) error { return errUnavailable() }
+	p.headers["Authorization"] = "Bearer " + key
+	p.get("/").want(t, 503)
+	p.do(http.MethodPost, "/.auth/logout", "", "").want(t, 204)
+	p.do(http.MethodPost, "/.auth/logout", "", "").want(t, 401, `Bearer realm="127.0.0.1"`)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
@@ -14,6 +15,7 @@ import (
 var (
 	errStranger = errors.New("the form comes from a page of another site")
 	errForged   = errors.New("the form's token does not fit the browser's cookie")
+	errNulCode  = errors.New("a NUL in the code")
 )
 
 // enter logs somebody in by name and password: a browser by the form, which gets a
@@ -80,6 +82,9 @@ func (v *visit) prove(e entry) error {
 	v.credential.name, v.credential.password, v.field = v.claimed, e.password, e.code
 	if err := checkTyped(v.claimed, e.password); err != nil {
 		return err
+	}
+	if strings.ContainsRune(e.code.Reveal(), 0) { // it may go behind the password, which it would end
+		return identity.Fail(identity.KindFactor, errNulCode)
 	}
 	v.from = v.door.passwordDirectory(v.claimed)
 	if err := v.verifyPassword(); err != nil {

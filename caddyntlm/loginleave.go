@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/loginpage"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/session"
 )
 
 // showLogout is a button: a mere link, or a picture on a page of a stranger, logs nobody
@@ -41,8 +42,9 @@ func (v *visit) seatHolder() *identity.Identity {
 // or the one of a program's key. Who is logged in on the connection is forgotten too.
 func (v *visit) leave() error {
 	if c, _ := parseAuthorization(v.r.Header["Authorization"]); c.scheme == schemeBearer {
-		err := v.identify()
-		if err == nil {
+		v.scheme = schemeBearer
+		var err error // whether the directory still vouches for its user does not matter
+		if v.session, err = v.find(c.token, session.Key); err == nil {
 			err = v.logOut()
 		}
 		if err != nil {

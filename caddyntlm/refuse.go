@@ -23,16 +23,13 @@ const retryAfter = "5"
 // so that handle_errors can make a page of it; the headers set here, the
 // challenges among them, stay. Its text is for the client and tells no detail.
 func (v *visit) refuse(err error) error {
-	v.conceal()
 	if reply, ok := errors.AsType[*owed](err); ok {
+		v.conceal()
 		v.recordChallenge(reply.reason)
 		v.proceed(reply.token)
 		return nil
 	}
-	// An error page may come from another server, which must see neither a
-	// password nor a token.
-	v.r.Header.Del("Authorization")
-	v.stripSession()
+	_ = v.fail(err)
 	kind := kindOf(err)
 	o := outcomeOf(kind, v.scheme)
 	if v.r.Context().Err() != nil && o.status >= http.StatusInternalServerError {
@@ -68,6 +65,15 @@ func (v *visit) refuse(err error) error {
 		header.Set("Retry-After", retryAfter)
 	}
 	return caddyhttp.Error(o.status, errors.New(o.text))
+}
+
+// fail makes the request nobody's and gives its error back. An error page may come from
+// another server, which must see neither a password nor a token.
+func (v *visit) fail(err error) error {
+	v.conceal()
+	v.r.Header.Del("Authorization")
+	v.stripSession()
+	return err
 }
 
 // explain writes a 401 that can carry no challenge. It says why in its body,

@@ -56,7 +56,7 @@ func (v *visit) guarded(ctx context.Context, claimed identity.Name, password ide
 		attempt.Right(countedAs(v.from, v.id.AccountKey()))
 	case verdicts[kindOf(err)] == saysWrong:
 		attempt.Wrong()
-	case verdicts[kindOf(err)] == saysLocked:
+	case verdicts[kindOf(err)] == saysLocked, !password.Blank() && !v.proven && isSaidOfAny(err):
 		attempt.Locked()
 	}
 	return err

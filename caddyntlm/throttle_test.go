@@ -156,7 +156,7 @@ func TestThrottledAddress(t *testing.T) {
 func TestControllerFailuresCountNothing(t *testing.T) {
 	d, clock := newThrottledDoor(t, nil, nil)
 	for _, kind := range identity.Kinds() {
-		d.dir.failures["alice"] = identity.Fail(kind, nil)
+		d.dir.failures["alice"] = &identity.Error{Kind: kind, Proven: tellable[kind] != ""}
 		clock.advance(20 * time.Minute)
 		for range 6 {
 			_ = d.dial(t).get(basic("alice", "secret-a"))
@@ -167,11 +167,27 @@ func TestControllerFailuresCountNothing(t *testing.T) {
 		got := d.dial(t).get(basic("alice", "secret-a")).StatusCode
 		want := 200
 		switch kind {
-		case identity.KindBadCredentials, identity.KindAmbiguous, identity.KindGuestMapped, identity.KindLocked:
+		case identity.KindBadCredentials, identity.KindAmbiguous, identity.KindGuestMapped, identity.KindLocked, identity.KindEtype:
 			want = 429
 		}
 		if got != want {
 			t.Errorf("%v: got %d, want %d", kind, got, want)
+		}
+	}
+}
+
+// TestSaidOfAnyPassword: what a controller says of an account before it has seen the password
+// costs a guesser the same first wait as an account that is not there. F-09.
+func TestSaidOfAnyPassword(t *testing.T) {
+	d, clock := newThrottledDoor(t, nil, nil)
+	for kind := range tellable {
+		clock.advance(30 * time.Minute)
+		d.dir.mu.Lock()
+		d.dir.failures["alice"] = identity.Fail(kind, nil)
+		d.dir.mu.Unlock()
+		for _, name := range []string{"alice", "nobody"} {
+			d.dial(t).get(basic(name, "guess of "+kind.String())).want(t, 401, both...)
+			d.dial(t).get(basic(name, "next")).wantThrottled(t, "1")
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package caddyntlm
 
-import "github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+import (
+	"errors"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
+)
 
 // verdict is what a failure says about the password that a controller was asked about.
 type verdict uint8
@@ -8,7 +12,8 @@ type verdict uint8
 const (
 	// saysNothing: no controller has judged the password, or it was right and somebody
 	// may not log in all the same. Active Directory says disabled, expired and the like
-	// to the right password alone; its own count stands, and so does ours.
+	// to the right password alone; its own count stands, and so does ours. Who says it of
+	// any password, isSaidOfAny tells.
 	saysNothing verdict = iota
 	// saysWrong: it was wrong, or proves nobody.
 	saysWrong
@@ -88,4 +93,14 @@ var verdicts = map[identity.Kind]verdict{
 	identity.KindClock:            saysNothing,
 	identity.KindSecureChannel:    saysNothing,
 	identity.KindStore:            saysNothing,
+}
+
+// isSaidOfAny reports whether a password may have been refused for what is wrong with the
+// account, whatever it was. A KDC looks at that before it asks for a proof of the password,
+// and so do some servers of LDAP; guesses at such an account change nothing there, and their
+// waits are those of a locked one, or who needs not wait would see that it is there.
+func isSaidOfAny(err error) bool {
+	kind := kindOf(err)
+	failure, _ := errors.AsType[*identity.Error](err)
+	return (tellable[kind] != "" || kind == identity.KindEtype) && (failure == nil || !failure.Proven)
 }

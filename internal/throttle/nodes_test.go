@@ -18,6 +18,7 @@ type sharing struct {
 	*store.Memory
 	down  atomic.Bool
 	asked atomic.Int64
+	after func() // a change, before it is confirmed
 }
 
 func (s *sharing) Shared() bool { return true }
@@ -33,7 +34,14 @@ func (s *sharing) Update(ctx context.Context, key store.Key, change store.Change
 	if s.asked.Add(1); s.down.Load() {
 		return fmt.Errorf("cut: %w", store.ErrDown)
 	}
-	return s.Memory.Update(ctx, key, change)
+	err := s.Memory.Update(ctx, key, change)
+	if s.after != nil {
+		s.after()
+	}
+	if err == nil && ctx.Err() != nil {
+		return ctx.Err() // as a server behind a network
+	}
+	return err
 }
 
 // nodes are several over one store.
@@ -319,4 +327,24 @@ func TestLimitsCheck(t *testing.T) {
 			t.Errorf("%s: %+v passes", name, l)
 		}
 	}
+}
+
+// TestHangingUpLeavesNoPlace: a client that leaves while the store writes its place down does
+// not keep that from the account's owner.
+func TestHangingUpLeavesNoPlace(t *testing.T) {
+	both, s, _ := nodes(1, usual, nil)
+	for range usual.Attempts {
+		ctx, leave := context.WithCancel(t.Context())
+		s.after = leave
+		if a, err := both[0].Enter(ctx, from("192.0.2.1")); err == nil {
+			a.Undecided()
+		}
+		leave()
+	}
+	s.after = nil
+	a, err := enter(t, both[0], from("192.0.2.9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Right("")
 }
