@@ -65,7 +65,7 @@ var house = map[string][]string{
 	// the roof
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
-	"integration":         {"", "integration/lab", "integration/servers", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
+	"integration":         {"", "integration/lab", "integration/redis", "integration/servers", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
 	"integration/redis":   {},
 	"integration/adapt":   {"", "caddyfile"},
 	"integration/bench":   {"integration/lab", "integration/servers", "integration/slapd"},

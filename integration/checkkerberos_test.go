@@ -28,8 +28,14 @@ func samba(t *testing.T, arguments ...string) {
 // modify changes an account as an administrator does.
 func modify(t *testing.T, dn, change string) {
 	t.Helper()
+	apply(t, "dn: "+dn+"\nchangetype: modify\n"+change+"\n")
+}
+
+// apply makes changes, written in LDIF, as an administrator does.
+func apply(t *testing.T, ldif string) {
+	t.Helper()
 	c := exec.Command("ldapmodify", "-x", "-H", domain.LDAPS(1), "-D", domain.Domain+`\Administrator`, "-w", domain.AdminPassword)
-	c.Env, c.Stdin = domain.Environ(), strings.NewReader("dn: "+dn+"\nchangetype: modify\n"+change+"\n")
+	c.Env, c.Stdin = domain.Environ(), strings.NewReader(ldif)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("ldapmodify: %v\n%s", err, out)
 	}

@@ -16,6 +16,7 @@ type Attempt struct {
 	throttle *Throttle
 	try      Try
 	book     store.Store // where its places are
+	strayed  bool        // it may have one in the shared store too, which did not answer
 	id       uint64
 	known    bool // the account at the address, whose limit does not count then
 	once     sync.Once

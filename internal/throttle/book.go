@@ -10,20 +10,26 @@ import (
 
 // record changes an account in the store and, where others share that, in what this
 // process has counted itself. The places of an attempt are given back; without a note
-// that is all.
+// that is all. What a store is not told is owed to it.
 func (t *Throttle) record(ctx context.Context, try Try, ended *Attempt, note func(*account, time.Time)) {
+	told := ended == nil || !t.store.Shared() || ended.book != t.store && !ended.strayed
 	for _, s := range t.books() {
 		if note == nil && s != ended.book {
 			continue
 		}
-		t.report(t.change(ctx, s, try, func(a *account, now time.Time) {
+		err := t.change(ctx, s, try, func(a *account, now time.Time) {
 			if ended != nil {
 				a.places = a.places.without(ended.id)
 			}
 			if note != nil {
 				note(a, now)
 			}
-		}))
+		})
+		t.report(err)
+		told = told || s == t.store && err == nil
+	}
+	if !told {
+		t.process.owe(owed{try, ended.id, note, t.process.now().Add(placeLife)})
 	}
 }
 

@@ -117,6 +117,42 @@ func TestNodeDies(t *testing.T) {
 	a.Right("")
 }
 
+// TestStoreDownMeanwhile: an attempt that ends while the store is down gives its place
+// back, and counts, with the next attempt after that, whosever it is, and once.
+func TestStoreDownMeanwhile(t *testing.T) {
+	for name, end := range map[string]func(*Attempt){
+		"right": func(a *Attempt) { a.Right("") }, "undecided": (*Attempt).Undecided, "wrong": (*Attempt).Wrong,
+	} {
+		t.Run(name, func(t *testing.T) {
+			both, s, c := nodes(2, usual, nil)
+			try := from("192.0.2.1")
+			try.Lockout = 2
+			a, err := enter(t, both[0], try)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.down.Store(true)
+			end(a)
+			c.pass(2 * downPause)
+			s.down.Store(false)
+			for _, other := range []string{"bob", "carol"} {
+				b, err := enter(t, both[0], Try{Account: other, Address: netip.MustParseAddr("198.51.100.7")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Right("")
+			}
+			a, err = both[1].look(t.Context(), try)
+			if _, refused := errors.AsType[*Refused](err); refused != (name == "wrong") || !refused && err != nil {
+				t.Fatalf("at the other node: got %v", err)
+			}
+			if a != nil {
+				a.Right("")
+			}
+		})
+	}
+}
+
 // TestStoreDown: a node goes on by what it has counted itself, owners go on to be
 // known, and there is one warning a minute; when the store is back it counts again.
 func TestStoreDown(t *testing.T) {

@@ -28,6 +28,7 @@ type Process struct {
 	turns     map[turnKey]*turn
 	bells     map[string]*bell
 	claims    map[claim]asked
+	owed      []owed
 	downUntil time.Time
 	nextWarn  time.Time
 }

@@ -71,6 +71,8 @@ func (t *Throttle) enter(ctx context.Context, try Try, print printState) (*Attem
 	a := &Attempt{throttle: t, try: try, book: t.store, id: rand.Uint64()} //nolint:gosec // tells attempts apart, and is no secret
 	if t.store.Shared() && t.process.isDown() {
 		a.book = t.process.memory
+	} else if t.store.Shared() {
+		t.pay(ctx)
 	}
 	// Who hangs up in the middle of it would leave a place behind, for as long as it lives,
 	// and soon all of them: the account's owner would wait.
@@ -79,7 +81,7 @@ func (t *Throttle) enter(ctx context.Context, try Try, print printState) (*Attem
 	err := a.enter(ctx, print)
 	if errors.Is(err, store.ErrDown) && a.book != store.Store(t.process.memory) {
 		t.down(err)
-		a.book = t.process.memory
+		a.book, a.strayed = t.process.memory, true
 		err = a.enter(ctx, print)
 	}
 	if err != nil {
