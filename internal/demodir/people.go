@@ -41,7 +41,7 @@ func demoPeople() []User {
 		{
 			Name: "grace", Password: "Secr3t-grace", CN: "Grace Gray", DisplayName: "Grace Gray", Mail: "grace@example.test", Groups: []string{"Staff"},
 			Attributes:  map[string][]string{DemoFactorAttribute: {DemoFactor}},
-			Description: "owes a second factor: the code follows the password, by --basic",
+			Description: "owes a second factor: see below",
 		},
 		person("svc-web", "Web Service", "a service account for searches"),
 	}
