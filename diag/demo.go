@@ -23,7 +23,7 @@ func demoCommand() *cobra.Command {
 		Short: "A protected site and its directory on this machine, to try with curl or a browser",
 		Long: "Starts a site on loopback over a directory inside this process, prints its\n" +
 			"address, users and passwords, and serves until it is interrupted. Nothing is\n" +
-			"installed, nothing is written, nothing outside this machine is asked.",
+			"installed, and nothing outside this machine is asked.",
 		Args:          noArguments,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

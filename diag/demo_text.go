@@ -95,10 +95,10 @@ grace owes a second factor: the page has a field for it, which the others leave 
 for a minute at most. The second line tells later ones; so does an authenticator program, which takes the URI (as a QR code: qrencode
 -t ansiutf8 '…'):
 
-  curl --basic -u 'grace:Secr3t-grace%[2]s' http://%[3]s/
+  curl -k --basic -u 'grace:Secr3t-grace%[2]s' https://%[3]s/
   %[4]s windows-auth demo --code
   %[1]s
-`, demodir.DemoFactor, code, d.Plain, program(os.Args[0]))
+`, demodir.DemoFactor, code, d.Secure, program(os.Args[0]))
 }
 
 // program is how this program is called again: where go run has built it, by go run.

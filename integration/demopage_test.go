@@ -19,7 +19,7 @@ func TestDemoLines(t *testing.T) {
 		{"key=$(curl", `^$`},
 		{"/.auth/whoami", `"name":"Alice Archer","id":"alice".*"scheme":"form"`},
 		{"/.auth/logout", `^$`},
-		{"curl --basic -u 'grace", `EXAMPLE\\grace`},
+		{"curl -k --basic -u 'grace", `EXAMPLE\\grace`},
 		{"windows-auth demo --code", `^\d{6}$`},
 		{"ldapsearch", `displayName: Carol Cole`},
 		{"for i in 1 2 3", `^401 \n429 \d+\n429 \d+$`}, // the last: alice waits now
