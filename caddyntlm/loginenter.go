@@ -151,7 +151,7 @@ func (v *visit) answerProgram(err error) error {
 func (v *visit) writeRefusal(o outcome, err error) error {
 	words := loginpage.TextsOf(loginpage.PickLanguage(v.r.Header["Accept-Language"]))
 	reason := v.reasonOf(err)
-	answer := refused{words.Reasons[reason], string(reason)}
+	answer := refused{words.Say(reason, v.door.factor != nil), string(reason)}
 	switch kind := kindOf(err); kind {
 	case identity.KindDenied:
 		answer = refused{words.MayNot, kind.String()}

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
@@ -18,15 +17,19 @@ import (
 
 func demoCommand() *cobra.Command {
 	var listen string
+	var code bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "A protected site and its directory on this machine, to try with curl or a browser",
 		Long: "Starts a site on loopback over a directory inside this process, prints its\n" +
 			"address, users and passwords, and serves until it is interrupted. Nothing is\n" +
-			"installed, nothing is written, nothing outside this machine is asked.",
+			"installed, and nothing outside this machine is asked.",
 		Args:          noArguments,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if code {
+				return report(cmd.ErrOrStderr(), printCode(cmd.OutOrStdout()))
+			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return report(cmd.ErrOrStderr(), demo(ctx, cmd.OutOrStdout(), listen))
@@ -36,6 +39,7 @@ func demoCommand() *cobra.Command {
 		return report(cmd.ErrOrStderr(), &advice{err, "caddy windows-auth demo --help lists the flags"})
 	})
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "HOST:PORT of the site, on loopback")
+	cmd.Flags().BoolVar(&code, "code", false, "print the code that grace owes at this moment, and end")
 	return cmd
 }
 
@@ -60,29 +64,20 @@ func demo(ctx context.Context, out io.Writer, listen string) (err error) {
 	}
 	defer func() { err = errors.Join(err, directory.Close()) }()
 
-	text, err := demoCaddyfile(address, directory)
+	secure, err := secureBeside(address)
 	if err != nil {
 		return err
 	}
-	config, err := adapt(text)
+	config, err := demoConfig(address, secure, directory)
 	if err != nil {
-		return fmt.Errorf("adapting the demo's own Caddyfile: %w", err)
+		return err
 	}
 	if err := caddy.Load(config, true); err != nil {
 		return fmt.Errorf("starting the site: %w", err)
 	}
 	defer func() { err = errors.Join(err, caddy.Stop()) }()
 
-	printDemo(out, address.String(), directory)
+	printDemo(out, newDemoText(address, secure, directory))
 	<-ctx.Done()
 	return nil
-}
-
-func adapt(caddyfile []byte) ([]byte, error) {
-	adapter := caddyconfig.GetAdapter("caddyfile")
-	if adapter == nil {
-		return nil, errors.New("this build has no Caddyfile adapter")
-	}
-	config, _, err := adapter.Adapt(caddyfile, map[string]any{"filename": "demo.caddyfile"})
-	return config, err
 }

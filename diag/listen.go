@@ -41,3 +41,26 @@ func loopback(listen string) (*net.TCPAddr, error) {
 	defer probe.Close()
 	return probe.Addr().(*net.TCPAddr), nil
 }
+
+// secureOffset lies between the demo's port without TLS and the one with it: 8080 and
+// 8443, as ever.
+const secureOffset = 8443 - 8080
+
+// secureBeside is an address with TLS beside the demo's own: the port above that is as far
+// as 8443 from 8080, or any free one.
+func secureBeside(address *net.TCPAddr) (*net.TCPAddr, error) {
+	other := *address
+	if other.Port += secureOffset; other.Port > 65535 {
+		other.Port = 0
+	}
+	probe, err := net.ListenTCP("tcp", &other)
+	if err != nil && other.Port != 0 {
+		other.Port = 0
+		probe, err = net.ListenTCP("tcp", &other)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for a port with TLS beside %s: %w", address, err)
+	}
+	defer probe.Close()
+	return probe.Addr().(*net.TCPAddr), nil
+}

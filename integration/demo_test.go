@@ -33,14 +33,15 @@ var buildCaddy = sync.OnceValues(func() (string, error) {
 
 // demonstration is a running demo.
 type demonstration struct {
-	Site, Directory string
-	FirstAnswer     time.Duration
-	process         *exec.Cmd
-	output          *servers.Output
+	Site, Secure, Directory string
+	FirstAnswer             time.Duration
+	process                 *exec.Cmd
+	output                  *servers.Output
 }
 
 var (
 	siteLine      = regexp.MustCompile(`(http://127\.0\.0\.1:\d+)/ `)
+	secureLine    = regexp.MustCompile(`(?m)^Open  (https://127\.0\.0\.1:\d+)/ `)
 	directoryLine = regexp.MustCompile(`(ldaps://127\.0\.0\.1:\d+)`)
 )
 
@@ -60,9 +61,9 @@ func startDemo(t *testing.T) *demonstration {
 	t.Cleanup(func() { d.stop(t) })
 	for {
 		text := d.output.String()
-		site, directory := siteLine.FindStringSubmatch(text), directoryLine.FindStringSubmatch(text)
-		if site != nil && directory != nil {
-			d.Site, d.Directory = site[1], directory[1]
+		site, secure, directory := siteLine.FindStringSubmatch(text), secureLine.FindStringSubmatch(text), directoryLine.FindStringSubmatch(text)
+		if site != nil && secure != nil && directory != nil {
+			d.Site, d.Secure, d.Directory = site[1], secure[1], directory[1]
 			if got := curl(t, d.Site+"/"); got.Status == 401 {
 				d.FirstAnswer = time.Since(began)
 				return d

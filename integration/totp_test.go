@@ -199,12 +199,18 @@ func TestDemoSecondFactor(t *testing.T) {
 		password string
 		want     int
 	}{{"Secr3t-grace", 401}, {printed[1], 200}, {printed[1], 401}} {
-		if got := curl(t, "--basic", "-u", "grace:"+step.password, d.Site+"/"); got.Status != step.want {
+		if got := curl(t, "--basic", "-u", "grace:"+step.password, d.Secure+"/"); got.Status != step.want {
 			t.Errorf("got %d, want %d", got.Status, step.want)
 		}
 	}
+	if got := curl(t, "--basic", "-u", "grace:Secr3t-grace", d.Site+"/"); got.Status != 403 {
+		t.Errorf("where no code is asked for: got %d, want 403", got.Status)
+	}
+	if got := d.output.String(); strings.Contains(got[:strings.Index(got, "Ctrl-C")], "WARN") {
+		t.Errorf("the demo begins with a warning:\n%s", got)
+	}
 	for _, scheme := range []string{"--ntlm", "--anyauth"} {
-		if got := curl(t, scheme, "-u", "grace:Secr3t-grace", d.Site+"/"); got.Status != 401 {
+		if got := curl(t, scheme, "-u", "grace:Secr3t-grace", d.Secure+"/"); got.Status != 401 {
 			t.Errorf("%s: got %d, want 401", scheme, got.Status)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 // it gave it. They live in memory alone.
 type certificates struct {
 	ca     *x509.Certificate
+	key    *ecdsa.PrivateKey // of the authority
 	server tls.Certificate
 }
 
@@ -32,23 +33,27 @@ func makeCertificates(host string, ip net.IP) (*certificates, error) {
 	if err != nil {
 		return nil, err
 	}
+	c := &certificates{ca: ca, key: caKey}
+	c.server, err = c.issue(host, ip)
+	return c, err
+}
+
+// issue gives a server a certificate, for localhost too.
+func (c *certificates) issue(host string, ip net.IP) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, err
+		return tls.Certificate{}, err
 	}
 	leaf := certificateTemplate(host)
 	leaf.DNSNames = []string{host, "localhost"}
 	leaf.IPAddresses = []net.IP{ip}
 	leaf.KeyUsage = x509.KeyUsageDigitalSignature
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	server, err := sign(leaf, ca, key, caKey)
+	server, err := sign(leaf, c.ca, key, c.key)
 	if err != nil {
-		return nil, err
+		return tls.Certificate{}, err
 	}
-	return &certificates{
-		ca:     ca,
-		server: tls.Certificate{Certificate: [][]byte{server.Raw}, PrivateKey: key, Leaf: server},
-	}, nil
+	return tls.Certificate{Certificate: [][]byte{server.Raw}, PrivateKey: key, Leaf: server}, nil
 }
 
 func certificateTemplate(name string) *x509.Certificate {
@@ -81,4 +86,19 @@ func (s *Server) CA() *x509.Certificate { return s.certs.ca }
 // CAPEM is CA as a PEM file holds it.
 func (s *Server) CAPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.certs.ca.Raw})
+}
+
+// SitePEM is a certificate of the same authority for a site on this machine, and its key,
+// as PEM files hold them.
+func (s *Server) SitePEM(ip net.IP) (certificate, key []byte, err error) {
+	issued, err := s.certs.issue("demo."+s.cfg.DNSDomain, ip)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(issued.PrivateKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Leaf.Raw}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }

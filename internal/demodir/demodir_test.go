@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -171,6 +172,29 @@ func TestCloseEndsSlowBind(t *testing.T) {
 	}
 	if err := <-done; err == nil {
 		t.Error("the bind succeeded")
+	}
+}
+
+// A site on this machine gets a certificate of the directory's authority, and a key of its own.
+func TestSitePEM(t *testing.T) {
+	s := start(t)
+	certificate, key, err := s.SitePEM(net.ParseIP("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.CA())
+	for _, name := range []string{"127.0.0.1", "localhost"} {
+		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if s.certs.server.Leaf.Equal(pair.Leaf) || pair.Leaf.IsCA {
+		t.Error("got the directory's own certificate, or an authority's")
 	}
 }
 

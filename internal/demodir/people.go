@@ -22,6 +22,7 @@ func Demo() Config {
 			{Name: "HR Managers", MemberOf: []string{"HR"}},
 			{Name: "HR Board", MemberOf: []string{"HR Managers"}},
 			{Name: "Sales, Europe (North)", MemberOf: []string{"Staff"}},
+			{Name: "Remote Staff"},
 		},
 	}
 }
@@ -39,9 +40,9 @@ func demoPeople() []User {
 		person("frank", "Fox, Frank (Sales)", "a comma and parentheses in the name and in the group's", "Sales, Europe (North)"),
 		person("zoë", "Zoë Müller", "letters outside ASCII (by browser or --basic: curl --ntlm spoils them)", "Staff"),
 		{
-			Name: "grace", Password: "Secr3t-grace", CN: "Grace Gray", DisplayName: "Grace Gray", Mail: "grace@example.test", Groups: []string{"Staff"},
+			Name: "grace", Password: "Secr3t-grace", CN: "Grace Gray", DisplayName: "Grace Gray", Mail: "grace@example.test", Groups: []string{"Remote Staff"},
 			Attributes:  map[string][]string{DemoFactorAttribute: {DemoFactor}},
-			Description: "owes a second factor: the code follows the password, by --basic",
+			Description: "in Remote Staff, who owe a second factor and have the page alone: see below",
 		},
 		person("svc-web", "Web Service", "a service account for searches"),
 	}

@@ -4,8 +4,9 @@ package loginpage
 type Texts struct {
 	// SignIn and SignOut are headings and buttons, Name, Password and Code labels.
 	SignIn, SignOut, Name, Password, Code string
-	// Asked stands above the field for a code.
-	Asked string
+	// Asked stands above the field for a code, and WrongCode in the place of the reason
+	// Wrong where there is one.
+	Asked, WrongCode string
 	// To stands before the host of the site.
 	To string
 	// SignedInAs stands before who is signed in.
@@ -53,6 +54,7 @@ var texts = map[string]*Texts{
 	"en": {
 		SignIn: "Sign in", SignOut: "Sign out", Name: "User name", Password: "Password", Code: "Code",
 		Asked:      "The code that your authenticator shows, if you use one.",
+		WrongCode:  "Check the user name, the password and the code. A code is good once. If all are right, your account may be locked: wait a while.",
 		To:         "to",
 		SignedInAs: "You are signed in as",
 		NoAccess:   "No access", MayNot: "Your account may not open this page.", OtherAccount: "Use another account",
@@ -76,6 +78,7 @@ var texts = map[string]*Texts{
 	"de": {
 		SignIn: "Anmelden", SignOut: "Abmelden", Name: "Benutzername", Password: "Passwort", Code: "Code",
 		Asked:      "Der Code aus Ihrer Authenticator-App, falls Sie eine verwenden.",
+		WrongCode:  "Prüfen Sie Benutzername, Passwort und Code. Ein Code gilt nur einmal. Wenn alles stimmt, ist Ihr Konto vielleicht gesperrt: Warten Sie eine Weile.",
 		To:         "bei",
 		SignedInAs: "Sie sind angemeldet als",
 		NoAccess:   "Kein Zugriff", MayNot: "Ihr Konto darf diese Seite nicht öffnen.", OtherAccount: "Anderes Konto verwenden",
@@ -96,6 +99,15 @@ var texts = map[string]*Texts{
 			Unreadable:      "Das Formular kam unvollständig an. Bitte versuchen Sie es noch einmal.",
 		},
 	},
+}
+
+// Say is a reason in words, empty for none. Where a code is asked for, whoever is wrong is
+// told of it as of the name and the password, whichever it was.
+func (t *Texts) Say(reason Reason, askCode bool) string {
+	if reason == Wrong && askCode {
+		return t.WrongCode
+	}
+	return t.Reasons[reason]
 }
 
 // TextsOf are the words in a language that PickLanguage gave.
