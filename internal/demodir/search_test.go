@@ -206,7 +206,7 @@ func TestFilters(t *testing.T) {
 
 func allGroups() []string {
 	return []string{"Administrators", "Domain Admins", "Domain Guests", "Domain Users", "Guests", "HR", "HR Board",
-		"HR Managers", "Power Users", "Sales, Europe (North)", "Staff", "Users"}
+		"HR Managers", "Power Users", "Remote Staff", "Sales, Europe (North)", "Staff", "Users"}
 }
 
 func escaped(sid identity.SID) string {
