@@ -113,7 +113,7 @@ func TestKerberosPasswordOfDisabled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			newUser(t, "leaver", "Secr3t-leaver")
-			s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: words + account, Body: whoami})
+			s := start(t, siteConfig{Servers: domain.LDAPS(1), LDAP: words + account, Body: unthrottled})
 			ask := func(c *http.Client) int {
 				t.Helper()
 				request, err := http.NewRequest(http.MethodGet, s.HTTP+"/", nil)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/Azure/go-ntlmssp"
@@ -29,6 +30,10 @@ type wire struct {
 
 func dial(address string) (*wire, error) {
 	nc, err := net.DialTimeout("tcp", address, 5*time.Second)
+	for try := 0; errors.Is(err, syscall.ECONNRESET) && try < 10; try++ { // the kernel's queue is full: some hundred dial at once
+		time.Sleep(20 * time.Millisecond)
+		nc, err = net.DialTimeout("tcp", address, 5*time.Second)
+	}
 	if err != nil {
 		return nil, err
 	}
