@@ -489,6 +489,7 @@ func (n *nodes) shareTheThrottle(t *testing.T) {
 	if got := badPasswords(t, "fragile"); got > 2 {
 		t.Errorf("the controllers count %d", got)
 	}
+	time.Sleep(1100 * time.Millisecond) // longer than strangers wait after the first wrong one
 	guess := sent{url: n.each[0].HTTPS + "/", user: "fragile", password: "wrong once more"}
 	if got := guess.ask(t, browserFrom("127.0.1.99", false)); got.status != 401 {
 		t.Errorf("a wrong password after the owner's right one: got %d, want 401", got.status)
