@@ -66,13 +66,14 @@ var house = map[string][]string{
 	"":                    {"caddyfile", "diag"},
 	"cmd/caddy":           {""},
 	"integration":         {"", "integration/lab", "integration/redis", "integration/servers", "integration/slapd", "internal/faultproxy", "internal/krbforge"},
-	"integration/redis":   {},
+	"integration/daemon":  {},
+	"integration/redis":   {"integration/daemon"},
 	"integration/adapt":   {"", "caddyfile"},
-	"integration/bench":   {"integration/lab", "integration/servers", "integration/slapd"},
+	"integration/bench":   {"integration/daemon", "integration/lab", "integration/servers", "integration/slapd"},
 	"integration/lab":     {},
 	"integration/mutants": {},
 	"integration/servers": {"integration/lab"},
-	"integration/slapd":   {},
+	"integration/slapd":   {"integration/daemon"},
 	"integration/soak":    {"", "internal/demodir"},
 }
 

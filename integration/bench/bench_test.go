@@ -29,14 +29,7 @@ import (
 
 // A Caddy in this process serves one page thrice: to everybody, to whom a
 // directory knows, and by Basic to the members of a nested group.
-const caddyfile = `{
-	admin off
-	persist_config off
-	auto_https off
-	log {
-		output discard
-	}
-	ldap EXAMPLE {
+const caddyfile = globalOptions + `	ldap EXAMPLE {
 		server %[1]s
 		tls {
 			trust_pool file %[2]s

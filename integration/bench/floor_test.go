@@ -34,14 +34,7 @@ const (
 // answererVariable says where this program answers instead of measuring.
 const answererVariable = "BENCH_ANSWERER"
 
-const floorSite = `{
-	admin off
-	persist_config off
-	auto_https off
-	log {
-		output discard
-	}
-}
+const floorSite = globalOptions + `}
 http://%[1]s {
 	bind 127.0.0.1
 	bench_floor %[2]s

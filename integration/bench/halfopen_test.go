@@ -17,14 +17,7 @@ import (
 )
 
 // halfOpenSite asks no controller before a Type 3 has come: there is none.
-const halfOpenSite = `{
-	admin off
-	persist_config off
-	auto_https off
-	log {
-		output discard
-	}
-	ldap EXAMPLE {
+const halfOpenSite = globalOptions + `	ldap EXAMPLE {
 		server ldaps://127.0.0.1:1
 		base_dn DC=example,DC=test
 		verify netlogon WEB01$ Secr3t-WEB01

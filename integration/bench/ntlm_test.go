@@ -13,14 +13,7 @@ import (
 )
 
 // ntlmSite asks a controller of the lab.
-const ntlmSite = `{
-	admin off
-	persist_config off
-	auto_https off
-	log {
-		output discard
-	}
-	ldap EXAMPLE {
+const ntlmSite = globalOptions + `	ldap EXAMPLE {
 		server %[1]s
 		tls {
 			trust_pool file %[2]s
@@ -41,14 +34,7 @@ http://%[4]s {
 `
 
 // plainSite is what a connection with two requests costs without the plugin.
-const plainSite = `{
-	admin off
-	persist_config off
-	auto_https off
-	log {
-		output discard
-	}
-}
+const plainSite = globalOptions + `}
 http://%[1]s {
 	bind 127.0.0.1
 	respond "hello"

@@ -2,15 +2,8 @@ package main
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,18 +13,12 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/daemon"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 )
 
 // sessionCaddyfile is a page over TLS, to everybody and to those who have a session.
-const sessionCaddyfile = `{
-	admin off
-	persist_config off
-	auto_https off
-	log {
-		output discard
-	}
-	ldap EXAMPLE {
+const sessionCaddyfile = globalOptions + `	ldap EXAMPLE {
 		server %[1]s
 		tls {
 			trust_pool file %[2]s
@@ -64,13 +51,15 @@ func BenchmarkSession(b *testing.B) {
 	}
 	b.Cleanup(func() { _ = directory.Close() })
 	dir := b.TempDir()
-	ca := filepath.Join(dir, "ca.pem")
+	ca := filepath.Join(dir, "directory.pem")
 	if err := os.WriteFile(ca, directory.CAPEM(), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	cert, key := writeCertificate(b, dir)
+	if err := daemon.WriteCertificates(dir); err != nil {
+		b.Fatal(err)
+	}
 	free := freeAddresses(b, 2)
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(fmt.Appendf(nil, sessionCaddyfile, directory.LDAPS(), ca, free[0], free[1], cert, key), nil)
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(fmt.Appendf(nil, sessionCaddyfile, directory.LDAPS(), ca, free[0], free[1], filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -112,29 +101,4 @@ func dialTLS(b *testing.B, address string) *client {
 		b.Fatal(err)
 	}
 	return &client{nc: nc, read: bufio.NewReader(nc), request: []byte("GET / HTTP/1.1\r\nHost: " + address + "\r\n" + browser + "\r\n")}
-}
-
-// writeCertificate makes one that signs itself.
-func writeCertificate(b *testing.B, dir string) (certFile, keyFile string) {
-	b.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: raw}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return certFile, keyFile
 }

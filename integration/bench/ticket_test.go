@@ -19,14 +19,7 @@ import (
 
 // The sites of tickets: to everybody; looked up in a directory; and by the PAC alone,
 // whose groups are SIDs.
-const ticketSites = `{
-	admin off
-	persist_config off
-	auto_https off
-	log {
-		output discard
-	}
-	ldap LOOKUP {
+const ticketSites = globalOptions + `	ldap LOOKUP {
 		server %[1]s
 		tls {
 			trust_pool file %[2]s

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/daemon"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/redisstore"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
@@ -297,7 +298,7 @@ func TestTLS(t *testing.T) {
 
 // TestNobodyThere: no server, no name, somebody else.
 func TestNobodyThere(t *testing.T) {
-	port, err := freePort("127.0.0.1")
+	port, err := daemon.FreePort("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/daemon"
 )
 
 // Password is what the server wants of its default user.
@@ -37,10 +38,9 @@ type Server struct {
 	// CA is the PEM file of the authority behind its certificate, empty without TLS.
 	CA string
 
+	*daemon.Daemon
 	dir     string
 	options Options
-	process *exec.Cmd
-	ended   chan error
 }
 
 // Start runs a server in a folder of its own.
@@ -48,18 +48,22 @@ func Start(dir string, options Options) (*Server, error) {
 	if options.Host == "" {
 		options.Host = "127.0.0.1"
 	}
-	port, err := freePort(options.Host)
+	port, err := daemon.FreePort(options.Host)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{Address: net.JoinHostPort(options.Host, port), dir: dir, options: options}
 	if options.TLS {
 		s.CA = filepath.Join(dir, "ca.pem")
-		if err := writeCertificates(dir); err != nil {
+		if err := daemon.WriteCertificates(dir); err != nil {
 			return nil, err
 		}
 	}
-	return s, s.run()
+	s.Daemon = &daemon.Daemon{
+		Command: func() *exec.Cmd { return exec.Command("redis-server", s.args()...) },
+		Log:     filepath.Join(dir, "redis.log"), Ready: s.answers,
+	}
+	return s, s.Run()
 }
 
 // hostPort is where it listens.
@@ -85,34 +89,20 @@ func (s *Server) args() []string {
 	return append(args, s.options.Args...)
 }
 
-// run starts the process and waits until it answers.
-func (s *Server) run() error {
-	log, err := os.OpenFile(filepath.Join(s.dir, "redis.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+// answers asks whether it serves.
+func (s *Server) answers(context.Context) error {
+	said, err := s.Do("PING")
+	if err == nil && said != "PONG" {
+		err = errors.New("no PONG")
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", said, err)
 	}
-	defer log.Close()
-	s.process = exec.Command("redis-server", s.args()...)
-	s.process.Stdout, s.process.Stderr = log, log
-	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.process.Start(); err != nil {
-		return fmt.Errorf("starting redis-server, which make deps installs: %w", err)
-	}
-	s.ended = make(chan error, 1)
-	process, ended := s.process, s.ended
-	go func() { ended <- process.Wait() }()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	for {
-		if said, err := s.Do("PING"); err == nil && said == "PONG" {
-			return nil
-		} else if ctx.Err() != nil {
-			wrote, _ := os.ReadFile(filepath.Join(s.dir, "redis.log"))
-			return errors.Join(fmt.Errorf("redis-server does not answer: %s %w\n%s", said, err, wrote), s.Close())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	return nil
 }
+
+// Restart runs a killed server again, at its address.
+func (s *Server) Restart() error { return s.Run() }
 
 // Do has redis-cli say something to the server, and gives what it prints.
 func (s *Server) Do(words ...string) (string, error) {
@@ -127,44 +117,4 @@ func (s *Server) Do(words ...string) (string, error) {
 	ask.Env = append(os.Environ(), "REDISCLI_AUTH="+Password)
 	said, err := ask.CombinedOutput()
 	return strings.TrimSpace(string(said)), err
-}
-
-// Kill ends the server as a fault would, and Restart brings it back with what is on its
-// disk.
-func (s *Server) Kill() error {
-	err := s.process.Process.Kill()
-	<-s.ended
-	s.ended <- nil
-	return err
-}
-
-// Restart runs a killed server again, at its address.
-func (s *Server) Restart() error { return s.run() }
-
-// Freeze lets the server accept and never answer, until Thaw.
-func (s *Server) Freeze() error { return s.process.Process.Signal(syscall.SIGSTOP) }
-
-// Thaw ends Freeze.
-func (s *Server) Thaw() error { return s.process.Process.Signal(syscall.SIGCONT) }
-
-// Close ends the server and waits for it. It may be called more than once.
-func (s *Server) Close() error {
-	_ = s.process.Process.Kill() // it has nothing to put in order
-	select {
-	case <-s.ended:
-	case <-time.After(10 * time.Second):
-		return fmt.Errorf("redis-server %d does not end", s.process.Process.Pid)
-	}
-	s.ended <- nil // for another Close
-	return nil
-}
-
-func freePort(host string) (string, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
 }

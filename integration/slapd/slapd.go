@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"text/template"
 	"time"
+
+	"github.com/caddy-ntlm/caddy-ntlm/integration/daemon"
 )
 
 //go:embed slapd.conf.tmpl people.ldif
@@ -46,20 +48,33 @@ type Server struct {
 	// CA is the PEM file of the authority behind its certificate.
 	CA string
 
-	dir     string
-	process *exec.Cmd
-	ended   chan error
-	looks   int // of ours at the monitor
+	*daemon.Daemon
+	looks int // of ours at the monitor
 }
 
 // Start runs a server in a folder of its own, with its data.
 func Start(dir string) (*Server, error) {
-	port, err := freePort()
+	port, err := daemon.FreePort("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{LDAPS: fmt.Sprintf("ldaps://127.0.0.1:%d", port), CA: filepath.Join(dir, "ca.pem"), dir: dir}
-	if err := writeCertificates(dir); err != nil {
+	address := net.JoinHostPort("127.0.0.1", port)
+	s := &Server{LDAPS: "ldaps://" + address, CA: filepath.Join(dir, "ca.pem")}
+	s.Daemon = &daemon.Daemon{
+		// -d keeps it in the foreground, where it dies with us.
+		Command: func() *exec.Cmd {
+			return exec.Command("/usr/sbin/slapd", "-f", filepath.Join(dir, "slapd.conf"), "-h", s.LDAPS, "-d", "none")
+		},
+		Log: filepath.Join(dir, "slapd.log"), Stop: syscall.SIGTERM,
+		Ready: func(ctx context.Context) error {
+			nc, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+			if err == nil {
+				err = nc.Close()
+			}
+			return err
+		},
+	}
+	if err := daemon.WriteCertificates(dir); err != nil {
 		return nil, err
 	}
 	for _, name := range [...]string{"data", "teams", "closed"} {
@@ -70,48 +85,19 @@ func Start(dir string) (*Server, error) {
 	if err := writeConfig(dir); err != nil {
 		return nil, err
 	}
-	if err := s.run(); err != nil {
+	if err := s.Run(); err != nil {
 		return nil, err
 	}
 	if err := s.fill(); err != nil {
-		said, _ := os.ReadFile(s.log())
-		return nil, errors.Join(fmt.Errorf("%w\n%s", err, said), s.Close())
+		return nil, errors.Join(fmt.Errorf("%w\n%s", err, s.Said()), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) log() string { return filepath.Join(s.dir, "slapd.log") }
-
-// run starts the process and waits until it answers.
-func (s *Server) run() error {
-	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	// -d keeps it in the foreground, where it dies with us.
-	s.process = exec.Command("/usr/sbin/slapd", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", s.LDAPS, "-d", "none")
-	s.process.Stdout, s.process.Stderr = log, log
-	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.process.Start(); err != nil {
-		return fmt.Errorf("starting slapd, which make deps installs: %w", err)
-	}
-	s.ended, s.looks = make(chan error, 1), 0
-	process, ended := s.process, s.ended
-	go func() { ended <- process.Wait() }()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	address := strings.TrimPrefix(s.LDAPS, "ldaps://")
-	for {
-		nc, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-		if err == nil {
-			return nc.Close()
-		}
-		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("slapd does not answer: %w", err), s.Close())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+// Restart runs a killed server again, at its address, with its data.
+func (s *Server) Restart() error {
+	s.looks = 0
+	return s.Run()
 }
 
 // fill gives the server its entries, by ldapmodify: the memberOf overlay sees what
@@ -138,38 +124,6 @@ func (s *Server) Change(ldif string) error {
 	return nil
 }
 
-// Kill ends the server as a fault would, and Restart brings it back with its data.
-func (s *Server) Kill() error {
-	err := s.process.Process.Kill()
-	<-s.ended
-	s.ended <- nil
-	return err
-}
-
-// Restart runs a killed server again, at its address.
-func (s *Server) Restart() error { return s.run() }
-
-// Freeze lets the server accept and never answer, until Thaw.
-func (s *Server) Freeze() error { return s.process.Process.Signal(syscall.SIGSTOP) }
-
-// Thaw ends Freeze.
-func (s *Server) Thaw() error { return s.process.Process.Signal(syscall.SIGCONT) }
-
-// Close ends the server and waits for it.
-func (s *Server) Close() error {
-	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-s.ended:
-	case <-time.After(10 * time.Second):
-		_ = s.process.Process.Kill()
-		<-s.ended
-	}
-	s.ended <- nil // for another Close
-	return nil
-}
-
 func writeConfig(dir string) error {
 	text, err := template.ParseFS(files, "slapd.conf.tmpl")
 	if err != nil {
@@ -182,13 +136,4 @@ func writeConfig(dir string) error {
 	return errors.Join(text.Execute(file, map[string]string{
 		"Dir": dir, "Base": Base, "Teams": Teams, "Admin": Admin, "AdminPassword": AdminPassword, "Service": Service,
 	}), file.Close())
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

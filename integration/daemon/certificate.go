@@ -1,4 +1,4 @@
-package redis
+package daemon
 
 import (
 	"crypto/ecdsa"
@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// writeCertificates makes an authority and a certificate of it for 127.0.0.1 and ::1:
-// ca.pem, cert.pem and key.pem.
-func writeCertificates(dir string) error {
+// WriteCertificates makes an authority and a certificate of it for 127.0.0.1 and ::1, in
+// a folder: ca.pem, cert.pem and key.pem.
+func WriteCertificates(dir string) error {
 	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func writeCertificates(dir string) error {
 			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		}
 	}
-	ca := template(1, "redis test authority")
+	ca := template(1, "test authority")
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &authority.PublicKey, authority)
 	if err != nil {
