@@ -100,6 +100,9 @@ func write(t *testing.T, config siteConfig, options ...option) (s *site, caddyfi
 	if config.CA == "" {
 		config.CA = domain.CA()
 	}
+	if !strings.Contains(config.Global, "servers {") {
+		config.Global += ordered
+	}
 	dir, err := os.MkdirTemp("", "caddy-ntlm-site-") // t.TempDir holds the test's name, and some are braces
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +140,7 @@ func load(t *testing.T, caddyfile []byte) {
 	if err := caddy.Load(config, true); err != nil {
 		t.Fatalf("loading: %v\n%s", err, caddyfile)
 	}
+	starts.Add(1) // read with every packet: see ordered
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping: %v", err)
