@@ -205,7 +205,7 @@ func (c *crowd) intrude() {
 	}
 }
 
-// TestNodesInTrouble: threats E-07, F-02 and F-06. The server that two nodes share is
+// TestNodesInTrouble: threats E-07 and F-06. The server that two nodes share is
 // killed and restarted, filled, slowed, frozen and cut off in the middle of as many log-ins
 // as the machine makes. Nobody is somebody else, no code is good twice, no session that a node
 // has given away is lost, and five seconds after the trouble both nodes open sessions.
