@@ -78,10 +78,11 @@ var overrides = newHeaderNames(
 
 // passWithout makes the request one that belongs to nobody, for the rules and
 // placeholders behind. What the connection remembers is neither asked nor
-// changed, and a credential goes on to whoever wants one: another windows_auth,
-// or the application.
+// changed, and a credential for this site goes on to whoever wants one: another
+// windows_auth, or the application.
 func (v *visit) passWithout() {
 	v.strip(overrides)
+	v.stripOthers()
 	v.exposeNobody()
 	v.count("bypass", "")
 	v.recordBypass("bypass", "")

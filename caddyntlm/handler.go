@@ -207,6 +207,7 @@ func (h *Handler) Cleanup() error {
 	if h.conns != nil {
 		h.conns.endAll()
 	}
+	h.unshareCookie()
 	h.unshareEndpoints()
 	h.unshareThrottle()
 	return h.unmeasure()

@@ -19,7 +19,8 @@ const formCookieName = hostPrefix + "windows_auth_form"
 // formCookie is the value of that cookie. Two that differ are none: one of them may be
 // another's.
 func (v *visit) formCookie() (string, bool) {
-	cookies := v.r.CookiesNamed(formCookieName)
+	sent := http.Request{Header: http.Header{"Cookie": v.cookies()}}
+	cookies := sent.CookiesNamed(formCookieName)
 	if len(cookies) == 0 || slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return c.Value != cookies[0].Value }) {
 		return "", false
 	}
@@ -32,9 +33,6 @@ func (v *visit) formCookie() (string, bool) {
 func (v *visit) giveFormCookie() string {
 	if cookie, ok := v.formCookie(); ok {
 		return cookie
-	}
-	if loginpage.ValidCookie(v.form) {
-		return v.form
 	}
 	cookie := loginpage.NewCookie()
 	header := v.w.Header()

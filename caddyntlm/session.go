@@ -95,6 +95,7 @@ func (h *Handler) openBook(ctx caddy.Context) error {
 		return nil
 	}
 	h.sessions = newSessions(h.Session, h.store, h.now)
+	h.shareCookie()
 	if len(h.server.TLSConnPolicies) == 0 {
 		h.log.Warn("session works over TLS alone, and this server speaks plain HTTP",
 			zap.Strings("listen", h.server.Listen), zap.String("hint", hintPlainSession))

@@ -10,9 +10,9 @@ import (
 
 // cookieToken is the token in the cookie of a request. Several cookies of the name are
 // none, unless all say the same: one of them may be another's.
-func (s *sessions) cookieToken(header http.Header) (session.Token, bool) {
+func (s *sessions) cookieToken(lines []string) (session.Token, bool) {
 	value, found := "", false
-	for _, line := range header["Cookie"] {
+	for _, line := range lines {
 		if !strings.Contains(line, s.cookie) {
 			continue
 		}
@@ -35,62 +35,8 @@ func (s *sessions) cookieToken(header http.Header) (session.Token, bool) {
 	return token, err == nil
 }
 
-// isOurs reports whether a pair of a Cookie header, RFC 6265 4.2.1, has the name.
-func (s *sessions) isOurs(pair string) bool {
-	name, _, _ := strings.Cut(pair, "=")
-	return strings.Trim(name, " \t") == s.cookie
-}
-
-// isDoors reports whether a pair is that cookie or the one of the log-in page's form.
-func (s *sessions) isDoors(pair string) bool {
-	name, _, _ := strings.Cut(pair, "=")
-	return s.isOurs(pair) || strings.Trim(name, " \t") == formCookieName
-}
-
-// stripCookie takes the cookie out of a request: it opens this door, and is not the
-// application's business. Every other one stays as it is, byte for byte.
-func (s *sessions) stripCookie(header http.Header) {
-	lines := header["Cookie"]
-	if !slices.ContainsFunc(lines, func(line string) bool {
-		return strings.Contains(line, s.cookie) || strings.Contains(line, formCookieName)
-	}) {
-		return
-	}
-	kept := make([]string, 0, len(lines))
-	for _, line := range lines {
-		if line = s.without(line); line != "" {
-			kept = append(kept, line)
-		}
-	}
-	if len(kept) == 0 {
-		delete(header, "Cookie")
-		return
-	}
-	header["Cookie"] = kept
-}
-
-// stripSession takes the cookie of a session out of the request.
-func (v *visit) stripSession() {
-	if v.door.login != nil && v.form == "" {
-		v.form, _ = v.formCookie() // a page may follow, for the same browser
-	}
-	if v.door.sessions != nil {
-		v.door.sessions.stripCookie(v.r.Header)
-	}
-}
-
-// without is a line of cookies without ours.
-func (s *sessions) without(line string) string {
-	pairs := strings.Split(line, ";")
-	others := slices.DeleteFunc(slices.Clone(pairs), s.isDoors)
-	if len(others) == len(pairs) {
-		return line
-	}
-	if s.isDoors(pairs[0]) && len(others) > 0 {
-		others[0] = strings.TrimLeft(others[0], " \t")
-	}
-	return strings.Join(others, ";")
-}
+// isOurs reports whether a pair of a Cookie header has the name.
+func (s *sessions) isOurs(pair string) bool { return cookieName(pair) == s.cookie }
 
 // giveCookie sends the token of a session to a browser, which keeps it until it is
 // closed. No cache may keep an answer with a token in it.

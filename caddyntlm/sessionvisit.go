@@ -70,7 +70,7 @@ func (v *visit) cookieSession() (*carried, error) {
 	if s == nil || !mayCarry(v.r) {
 		return nil, nil
 	}
-	token, ok := s.cookieToken(v.r.Header)
+	token, ok := s.cookieToken(v.cookies())
 	if !ok {
 		return nil, nil
 	}

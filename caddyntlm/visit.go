@@ -45,7 +45,7 @@ type visit struct {
 	session   *carried // that the request is of, or that goes with its log-in
 	bySession bool     // id is the session's
 
-	form string // the cookie of the log-in page's form, once it was taken out
+	taken []string // cookies that open other doors, out of the request
 
 	meant    identity.Meant // by the client that logged in
 	claimed  identity.Name  // for the log
