@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -98,6 +99,10 @@ func (h *Handler) factorWants() caddyldap.Wants {
 	}
 	return caddyldap.WantsOf(*h.TOTP.Require)
 }
+
+// name says what a second factor is checked by here: one that another attribute has the
+// secret of proves nothing. LDAP takes no notice of capitals in names, RFC 4512 2.5.
+func (f *factor) name() string { return strings.ToLower(f.attribute) }
 
 // exempts reports whether what proves somebody stands for a code too.
 func (f *factor) exempts(by mechanism) bool { return slices.Contains(f.exempt, by) }

@@ -56,6 +56,22 @@ func (v *visit) partCode(ctx context.Context) (identity.Secret, error) {
 	return parted, nil
 }
 
+// takeCode takes what an outer windows_auth knows of a second factor. A code that it has
+// spent as one of another attribute's is none here.
+func (v *visit) takeCode(outer *visit) {
+	v.factored, v.code = outer.factored, outer.code
+	f := v.door.factor
+	if f == nil {
+		return
+	}
+	if outer.factored != "" && outer.factored != f.name() {
+		v.code = ""
+	}
+	if asked := outer.door.factor; asked != nil && asked.name() == f.name() {
+		v.enrolled = outer.enrolled
+	}
+}
+
 // factor refuses whoever owes a second factor and has not given it. It is asked about
 // every request, whatever has proven who sends it, so that no way in leads around it.
 func (v *visit) factor() error {
@@ -73,7 +89,7 @@ func (v *visit) factor() error {
 // neither the request nor its session has given.
 func (v *visit) owesFactor() (bool, error) {
 	f := v.door.factor
-	if f == nil || v.factored || f.exempts(v.by) || v.bySession && v.holdsFactor() {
+	if f == nil || v.factored == f.name() || f.exempts(v.by) || v.bySession && v.holdsFactor(f.name()) {
 		return false, nil
 	}
 	if f.free != nil {
@@ -94,7 +110,7 @@ func (v *visit) giveCode(code string) error {
 	if err := v.checkCode(v.from, v.id, v.enrolled, code); err != nil {
 		return err
 	}
-	v.factored = true
+	v.factored = v.door.factor.name()
 	return nil
 }
 
@@ -109,7 +125,7 @@ func (v *visit) sessionGives() (bool, error) {
 	if came == nil || err != nil {
 		return false, err
 	}
-	if came.record.Directory != v.from.Key() || came.record.Account != v.id.AccountKey() || came.record.Factor.IsZero() {
+	if came.record.Directory != v.from.Key() || came.record.Account != v.id.AccountKey() || came.record.FactorOf != v.door.factor.name() {
 		return false, nil
 	}
 	v.session = came

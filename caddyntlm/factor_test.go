@@ -24,12 +24,13 @@ import (
 const (
 	aliceSecret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 	aliceURI    = "otpauth://totp/EXAMPLE:alice?secret=" + aliceSecret + "&issuer=EXAMPLE"
+	otherURI    = "otpauth://totp/OTHER:anybody?secret=KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU"
 	bobURI      = "otpauth://totp/EXAMPLE:bob?secret=MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U&digits=8"
 )
 
 // Conceal implements identity.FactorSource.
 func (d *fakeDirectory) Conceal(attribute string) error {
-	if attribute != "secretAttribute" {
+	if attribute != "secretAttribute" && attribute != "otherAttribute" {
 		return errors.New("everybody reads " + attribute)
 	}
 	return nil
@@ -45,10 +46,14 @@ func (d *fakeDirectory) EnrolmentOf(_ context.Context, name identity.Name, attri
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.passwords[name.User]; !known || attribute != "secretAttribute" {
+	if _, known := d.passwords[name.User]; !known {
 		return identity.Enrolment{}, nil
 	}
 	e := identity.Enrolment{Account: d.sid(name.User).String()}
+	if attribute == "otherAttribute" {
+		e.Secrets = []identity.Secret{identity.NewSecret(otherURI)}
+		return e, nil
+	}
 	for _, uri := range d.uris[name.User] {
 		e.Secrets = append(e.Secrets, identity.NewSecret(uri))
 	}

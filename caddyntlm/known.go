@@ -19,7 +19,7 @@ func (v *visit) identifyKnown() error {
 		v.claimed, v.loggedIn = outer.claimed, outer.loggedIn
 		v.verifier, v.server = outer.verifier, outer.server
 		v.session, v.bySession = outer.session, outer.bySession
-		v.enrolled, v.code, v.factored = outer.enrolled, outer.code, outer.factored
+		v.takeCode(outer)
 		return nil
 	}
 	do, known := v.step(eventNothing, held{})

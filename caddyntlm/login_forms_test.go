@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/loginpage"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/session"
 )
 
 // TestFormsOfStrangers: a form that another site has a browser send logs nobody in, not
@@ -240,6 +241,35 @@ func TestLogOutByThePage(t *testing.T) {
 	}
 	p.cookies[s.sessions.cookie] = stolen
 	p.get("/").wantPage(t, 401, "Sign in", "")
+}
+
+// F-03: a log-out ends what the browser or program has, also where a changed configuration
+// would not let it in by that any more.
+func TestLogOutOfWhatIsNotOffered(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.person()
+	p.headers["Authorization"] = strings.TrimPrefix(basic("alice", "secret-a"), "Authorization: ")
+	p.get("/").wantUser(t, "alice")
+	p.headers = map[string]string{}
+	p.get("/").wantUser(t, "alice")
+	program := s.person()
+	program.program = true
+	key, _ := program.json(map[string]string{"name": "alice", "password": "secret-a"}).object(t)["key"].(string)
+	program.headers["Authorization"] = "Bearer " + key
+	program.get("/").wantUser(t, "alice")
+
+	page := p.get("/.auth/logout")
+	s.offered = []scheme{schemeNTLM}
+	s.directories = []directory{newFakeDirectory("OTHER")}
+	p.get("/").wantPage(t, 401, "Sign in", "")
+	p.get("/.auth/logout").wantPage(t, 200, "Sign out", "")
+	p.post("/.auth/logout", page.fields(t)).wantPage(t, 200, "You are signed out", "")
+	program.do(http.MethodPost, "/.auth/logout", "", "").want(t, 204)
+	left := 0
+	_ = s.sessions.book.Each(t.Context(), func(session.ID, *session.Record) bool { left++; return true })
+	if left != 0 {
+		t.Errorf("got %d sessions, want none", left)
+	}
 }
 
 // TestFormOnAnNTLMConnection: who is logged in by connection can be somebody else by the

@@ -96,7 +96,7 @@ func (v *visit) prove(e entry) error {
 // answerForm sends a browser on, or shows the page again.
 func (v *visit) answerForm(e entry, err error) error {
 	if err == nil {
-		_, err = v.openSession(session.Cookie, v.factored)
+		_, err = v.openSession(session.Cookie)
 	}
 	if err != nil {
 		return v.showRefusal(e, err)
@@ -135,7 +135,7 @@ type refused struct {
 func (v *visit) answerProgram(err error) error {
 	var key opened
 	if err == nil {
-		key, err = v.openSession(session.Key, v.factored)
+		key, err = v.openSession(session.Key)
 	}
 	if err != nil {
 		return v.writeRefusal(v.turnDown(err), err)

@@ -14,7 +14,7 @@ import (
 // showLogout is a button: a mere link, or a picture on a page of a stranger, logs nobody
 // out.
 func (v *visit) showLogout() error {
-	came, err := v.cookieSession()
+	came, err := v.endable()
 	if err != nil {
 		return v.refuse(err)
 	}
@@ -44,7 +44,7 @@ func (v *visit) leave() error {
 	if c, _ := parseAuthorization(v.r.Header["Authorization"]); c.scheme == schemeBearer {
 		v.scheme = schemeBearer
 		var err error // whether the directory still vouches for its user does not matter
-		if v.session, err = v.find(c.token, session.Key); err == nil {
+		if v.session, err = v.show(c.token, session.Key); err == nil {
 			err = v.logOut()
 		}
 		if err != nil {

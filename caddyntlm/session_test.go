@@ -57,15 +57,16 @@ func actOnSession(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler
 	case "/everywhere":
 		said, err = v.endAllSessions()
 	case "/factor":
+		v.factored = "secretattribute"
 		_, err = v.markFactor()
 		said = "marked"
 	case "/key":
 		var o opened
-		o, err = v.openSession(session.Key, false)
+		o, err = v.openSession(session.Key)
 		said = o.token.Reveal()
 	case "/whoami":
 		record, there := v.requestSession()
-		said = fmt.Sprintf("%s %s %s %v %v", record.Name, record.Scheme, record.Form, there, v.holdsFactor())
+		said = fmt.Sprintf("%s %s %s %v %v", record.Name, record.Scheme, record.Form, there, v.holdsFactor("secretattribute"))
 	default:
 		return next.ServeHTTP(w, r)
 	}

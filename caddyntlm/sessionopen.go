@@ -23,12 +23,12 @@ var errNoSessions = errors.New("the site has no sessions: write session into its
 
 // openSession opens a session for v.id, which the caller has just proven in this request
 // (v.from, v.scheme and v.by say how), and ends the one whose cookie the request came
-// with: what a client brings is never made worth more than it was. factor says that a second factor was
-// given too. A browser's cookie is set on the answer; a program's key is the caller's to
-// hand out, in the answer's body and nowhere else, with Cache-Control: no-store. The
-// request is from now on one of the new session. Errors: KindStore where the store does
+// with: what a client brings is never made worth more than it was. It holds the second
+// factor that the request has given (v.factored). A browser's cookie is set on the answer;
+// a program's key is the caller's to hand out, in the answer's body and nowhere else, with
+// Cache-Control: no-store. The request is from now on one of the new session. Errors: KindStore where the store does
 // not answer, KindScheme without TLS; then nothing is open.
-func (v *visit) openSession(form session.Form, factor bool) (opened, error) {
+func (v *visit) openSession(form session.Form) (opened, error) {
 	s := v.door.sessions
 	switch {
 	case s == nil:
@@ -45,8 +45,8 @@ func (v *visit) openSession(form session.Form, factor bool) (opened, error) {
 		Form: form, Directory: v.from.Key(), Account: v.id.AccountKey(), Host: sessionHost(v.r), Name: v.id.Logon(),
 		Address: clientAddress(v.r), Scheme: v.scheme.String(), Verifier: v.id.Verifier, Snapshot: snapshotOf(v.remembered()),
 	}
-	if factor {
-		record.Factor = v.start
+	if v.factored != "" {
+		record.FactorOf, record.Factor = v.factored, v.start
 	}
 	ctx, cancel := v.asking(s)
 	defer cancel()
@@ -74,7 +74,7 @@ func (v *visit) endCarried() error {
 	came := v.session
 	if came == nil || came.record.Form != session.Cookie {
 		var err error
-		if came, err = v.cookieSession(); came == nil {
+		if came, err = v.endable(); came == nil {
 			return err
 		}
 	}
@@ -107,8 +107,8 @@ func (v *visit) dropSession() {
 
 // requestSession is the session that the request came with, or that was opened in it:
 // who (Name, Account), until when (Ends, and Idle after the last use), by what (Scheme),
-// and when the second factor was given (Factor). False where there is none, as for a log-in
-// by connection or header alone.
+// and which second factor was given when (FactorOf, Factor). False where there is none, as
+// for a log-in by connection or header alone.
 func (v *visit) requestSession() (session.Record, bool) {
 	if v.session == nil {
 		return session.Record{}, false
@@ -116,10 +116,12 @@ func (v *visit) requestSession() (session.Record, bool) {
 	return *v.session.record, true
 }
 
-// holdsFactor reports whether the request's session holds the second factor.
-func (v *visit) holdsFactor() bool { return v.session != nil && !v.session.record.Factor.IsZero() }
+// holdsFactor reports whether the request's session holds the second factor of a name.
+func (v *visit) holdsFactor(name string) bool {
+	return v.session != nil && v.session.record.FactorOf == name
+}
 
-// markFactor notes that the user has given the second factor, in the request's session:
+// markFactor notes in the request's session that the user has given a second factor:
 // it gets a new token, as at each change of what its user may do, and the old one opens
 // nothing any more. The new cookie is set on the answer; the new key of a program is the
 // caller's to hand out. Errors: KindSession where there is none or it has ended, KindStore.
@@ -133,7 +135,7 @@ func (v *visit) markFactor() (opened, error) {
 	v.session = nil
 	ctx, cancel := v.asking(s)
 	defer cancel()
-	token, record, err := s.book.Rotate(ctx, before.id, func(r *session.Record) { r.Factor = v.start })
+	token, record, err := s.book.Rotate(ctx, before.id, func(r *session.Record) { r.FactorOf, r.Factor = v.factored, v.start })
 	if err != nil {
 		return opened{}, sessionError(err)
 	}
@@ -155,7 +157,7 @@ func (v *visit) logOut() error {
 	}
 	came, err := v.session, error(nil)
 	if came == nil {
-		if came, err = v.cookieSession(); err != nil {
+		if came, err = v.endable(); err != nil {
 			return err
 		}
 	}
@@ -223,12 +225,12 @@ func (v *visit) openAtLogIn() {
 	came, err := v.cookieSession()
 	if err == nil && v.isSame(came) {
 		v.session = came // and not a new one for each request of a client that always logs in
-		if !v.factored || v.holdsFactor() {
+		if v.factored == "" || v.holdsFactor(v.factored) {
 			return
 		}
 		_, err = v.markFactor()
 	} else if err == nil {
-		_, err = v.openSession(session.Cookie, v.factored)
+		_, err = v.openSession(session.Cookie)
 	}
 	if err != nil {
 		if skipped, due := s.failing.due(v.start); due {

@@ -64,8 +64,14 @@ func (v *visit) identifySession() (found bool, err error) {
 }
 
 // cookieSession is the session whose cookie the request has; nil where there is none
-// that opens anything. The error is a failure of the store.
-func (v *visit) cookieSession() (*carried, error) {
+// that opens anything here. The error is a failure of the store.
+func (v *visit) cookieSession() (*carried, error) { return v.byCookie((*visit).find) }
+
+// endable is the session whose cookie the request has, whether it opens anything here or
+// not: the configuration may have changed since it was opened.
+func (v *visit) endable() (*carried, error) { return v.byCookie((*visit).show) }
+
+func (v *visit) byCookie(find func(*visit, session.Token, session.Form) (*carried, error)) (*carried, error) {
 	s := v.door.sessions
 	if s == nil || !mayCarry(v.r) {
 		return nil, nil
@@ -74,7 +80,7 @@ func (v *visit) cookieSession() (*carried, error) {
 	if !ok {
 		return nil, nil
 	}
-	found, err := v.find(token, session.Cookie)
+	found, err := find(v, token, session.Cookie)
 	if err != nil && kindOf(err) == identity.KindSession {
 		v.recordNoSession(err)
 		return nil, nil
@@ -84,17 +90,23 @@ func (v *visit) cookieSession() (*carried, error) {
 
 // find looks a session up, and refuses one that this door cannot serve.
 func (v *visit) find(token session.Token, form session.Form) (*carried, error) {
+	found, err := v.show(token, form)
+	if err == nil && (v.door.directoryOf(found.record.Directory) == nil || !v.door.takes(found.record.Scheme)) {
+		return nil, identity.Fail(identity.KindSession, errNotHere)
+	}
+	return found, err
+}
+
+// show looks a session up, also one that opens nothing here any more: it can be ended.
+func (v *visit) show(token session.Token, form session.Form) (*carried, error) {
 	if token.IsZero() {
 		return nil, identity.Fail(identity.KindSession, session.ErrNone)
 	}
 	ctx, cancel := v.asking(v.door.sessions)
 	defer cancel()
 	record, err := v.door.sessions.book.Use(ctx, token, form, sessionHost(v.r))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, sessionError(err)
-	case v.door.directoryOf(record.Directory) == nil || !v.door.takes(record.Scheme):
-		return nil, identity.Fail(identity.KindSession, errNotHere)
 	}
 	return &carried{token.ID(), record, v.door.sessions}, nil
 }

@@ -28,7 +28,7 @@ type visit struct {
 	enrolled identity.Enrolment // of whom a password claims to be, where codes are asked for
 	field    identity.Secret    // a code that was typed beside the password
 	code     string             // that came behind the password, or beside it
-	factored bool               // the second factor is given
+	factored string             // the name of the second factor that the request has given
 	codeless bool               // it is owed, and what proves the user carries none
 
 	id       *identity.Identity

@@ -185,7 +185,8 @@ func (b *Book) Amend(ctx context.Context, id ID, change func(*Record)) (*Record,
 func changed(r *Record, change func(*Record)) Record {
 	asked, next := *r, *r
 	change(&asked)
-	next.Factor, next.Name, next.Scheme, next.Verifier = asked.Factor, asked.Name, asked.Scheme, asked.Verifier
+	next.FactorOf, next.Factor = asked.FactorOf, asked.Factor
+	next.Name, next.Scheme, next.Verifier = asked.Name, asked.Scheme, asked.Verifier
 	if string(asked.Snapshot) != string(r.Snapshot) {
 		next.Snapshot, next.Edition = asked.Snapshot, r.Edition+1
 	}

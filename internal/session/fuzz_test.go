@@ -9,7 +9,7 @@ import (
 // FuzzRecord: what is read is written back byte for byte, and nothing else is read.
 func FuzzRecord(f *testing.F) {
 	full := ofAlice(Key)
-	full.Address, full.Scheme, full.Verifier = "192.0.2.1", "negotiate", "keytab"
+	full.Address, full.Scheme, full.Verifier, full.FactorOf = "192.0.2.1", "negotiate", "keytab", "info"
 	full.Factor, full.Opened, full.Used, full.Ends = time.Unix(1, 2), time.Unix(3, 4), time.Unix(5, 6), time.Unix(7, 8)
 	full.Idle, full.Edition = time.Minute, 9
 	for _, r := range []Record{{Form: Cookie}, ofAlice(Cookie), full} {

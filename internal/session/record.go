@@ -38,7 +38,8 @@ type Record struct {
 	Address   string // that logged in, for administrators
 	Scheme    string // of the log-in
 	Verifier  string
-	Factor    time.Time // when a second factor was given; zero for never
+	FactorOf  string    // what the second factor was checked by, empty where none was given
+	Factor    time.Time // when that was
 	Opened    time.Time
 	Used      time.Time // last, to a minute
 	Ends      time.Time // whatever happens
@@ -57,7 +58,7 @@ const (
 )
 
 // version is the first byte of every record.
-const version = 1
+const version = 2
 
 var (
 	errRecord = errors.New("not a record of a session")
@@ -67,8 +68,8 @@ var (
 )
 
 // texts are the record's texts in the order of their bytes.
-func (r *Record) texts() [7]*string {
-	return [...]*string{&r.Directory, &r.Account, &r.Host, &r.Name, &r.Address, &r.Scheme, &r.Verifier}
+func (r *Record) texts() [8]*string {
+	return [...]*string{&r.Directory, &r.Account, &r.Host, &r.Name, &r.Address, &r.Scheme, &r.Verifier, &r.FactorOf}
 }
 
 // times are the record's times in the order of their bytes.
