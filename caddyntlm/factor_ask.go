@@ -158,6 +158,15 @@ func (v *visit) checkCode(from directory, id *identity.Identity, held identity.E
 	return f.told(f.checker.Check(ctx, id.AccountKey(), factors, code))
 }
 
+// forgive forgets the wrong codes of whoever has a name.
+func (f *factor) forgive(ctx context.Context, d directory, name identity.Name) error {
+	held, err := d.(identity.FactorSource).EnrolmentOf(ctx, name, f.attribute)
+	if err != nil || held.Account == "" {
+		return err
+	}
+	return f.checker.Forgive(ctx, held.Account)
+}
+
 func readFactors(e identity.Enrolment) ([]*totp.Factor, error) {
 	uris := make([]string, len(e.Secrets))
 	for i, secret := range e.Secrets {

@@ -18,8 +18,8 @@ func init() {
 }
 
 // adminThrottle is admin.api.windows_auth_throttle: DELETE /windows_auth/throttle?user=NAME
-// on Caddy's admin endpoint forgets the wrong passwords that are counted of an account, so
-// that its owner need not wait. NAME is what somebody types at a log-in.
+// on Caddy's admin endpoint forgets the wrong passwords and codes that are counted of an
+// account, so that its owner need not wait. NAME is what somebody types at a log-in.
 type adminThrottle struct{ log *zap.Logger }
 
 // CaddyModule returns the Caddy module information.
@@ -46,7 +46,7 @@ func (a *adminThrottle) serve(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case r.Method != http.MethodDelete:
 		w.Header().Set("Allow", http.MethodDelete)
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("DELETE forgets the wrong passwords of an account")}
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("DELETE forgets the wrong passwords and codes of an account")}
 	case user == "":
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(`say whose: ?user=EXAMPLE\alice`)}
 	}
@@ -54,34 +54,38 @@ func (a *adminThrottle) serve(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	forgiven, err := forgive(ctx, identity.ParseName(user))
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("telling the store: %w", err)}
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("forgetting: %w", err)}
 	}
 	if forgiven == 0 {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no site with a throttle takes such a name")}
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no site with a throttle or totp takes such a name")}
 	}
-	a.log.Info("wrong passwords forgotten by the admin endpoint", zap.String("user", user))
+	a.log.Info("wrong passwords and codes forgotten by the admin endpoint", zap.String("user", user))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// forgive forgets what is counted of a name at all sites, and counts the accounts that it
-// means.
+// forgive forgets what is counted of a name at all sites, and counts what it forgot: an
+// account's passwords and its codes are one each.
 func forgive(ctx context.Context, name identity.Name) (forgiven int, err error) {
 	done := make(map[string]bool)
-	for _, h := range livingDoors() {
-		if h.throttle == nil {
-			continue
+	once := func(what string, forget func() error) {
+		if !done[what] {
+			done[what] = true
+			err = errors.Join(err, forget())
 		}
+	}
+	for _, h := range livingDoors() {
 		for _, d := range h.directories {
 			if !d.Accepts(name) {
 				continue
 			}
-			account := countedAs(d, h.sought(ctx, d, name).Account)
-			if done[account] {
-				continue
+			if h.throttle != nil {
+				account := countedAs(d, h.sought(ctx, d, name).Account)
+				once("passwords of "+account, func() error { return h.throttle.Forgive(ctx, account) })
 			}
-			done[account] = true
-			err = errors.Join(err, h.throttle.Forgive(ctx, account))
+			if h.factor != nil {
+				once("codes in "+d.Key(), func() error { return h.factor.forgive(ctx, d, name) })
+			}
 		}
 	}
 	return len(done), err

@@ -80,6 +80,20 @@ func (c *Checker) Check(ctx context.Context, account string, factors []*Factor, 
 	return verdict
 }
 
+// Forgive forgets the wrong codes of somebody, as an administrator asks. What is spent
+// stays so.
+func (c *Checker) Forgive(ctx context.Context, account string) error {
+	return c.store.Update(ctx, key(account), func(old []byte) ([]byte, time.Duration, error) {
+		r, err := readRecord(old, c.now())
+		if err != nil || old == nil {
+			return nil, 0, err
+		}
+		r.Wrong = nil
+		value, err := r.bytes()
+		return value, keep, err
+	})
+}
+
 // key names what is remembered of an account. A name that is too long for a store is
 // shortened to its hash.
 func key(account string) store.Key {

@@ -168,6 +168,38 @@ func TestGuessesAreBounded(t *testing.T) {
 	}
 }
 
+// An administrator has somebody's wrong codes forgotten, and nothing of what is spent.
+func TestForgive(t *testing.T) {
+	c, f := newClock(), newFactor("a")
+	memory := store.NewMemory(nil, c.now)
+	node := New(memory, c.now)
+	spent := mustCode(t, f, c.now())
+	if err := node.Check(t.Context(), "alice", []*Factor{f}, spent); err != nil {
+		t.Fatal(err)
+	}
+	for range MostWrong {
+		_ = node.Check(t.Context(), "alice", []*Factor{f}, wrongCode(f, c.now()))
+	}
+	for _, account := range []string{"bob", "alice"} {
+		if err := node.Check(t.Context(), "alice", []*Factor{f}, spent); !errors.Is(err, ErrTooMany) {
+			t.Errorf("before alice is forgiven: got %v, want %v", err, ErrTooMany)
+		}
+		if err := node.Forgive(t.Context(), account); err != nil {
+			t.Errorf("%s: got %v", account, err)
+		}
+	}
+	if err := node.Check(t.Context(), "alice", []*Factor{f}, spent); !errors.Is(err, ErrSpent) {
+		t.Errorf("a spent code: got %v, want %v", err, ErrSpent)
+	}
+	c.advance(30 * time.Second)
+	if err := node.Check(t.Context(), "alice", []*Factor{f}, mustCode(t, f, c.now())); err != nil {
+		t.Errorf("the next one: got %v", err)
+	}
+	if value, err := memory.Get(t.Context(), key("bob")); value != nil || err != nil {
+		t.Errorf("got a record %q of somebody who has sent no code, %v", value, err)
+	}
+}
+
 // Two devices: each one's codes are good, and never one of an earlier time than was
 // spent, of whichever device.
 func TestSeveralDevices(t *testing.T) {
