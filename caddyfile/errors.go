@@ -16,6 +16,22 @@ func errorAt(token caddyfile.Token, format string, args ...any) error {
 	return d.WrapErr(fmt.Errorf(format, args...))
 }
 
+// inWord has an error name the word in whose line or block it is: the line of a
+// file that was imported, or made by another program, may be at nobody's hand.
+func inWord(word caddyfile.Token, err error) error {
+	if err == nil {
+		return nil
+	}
+	said := err.Error()
+	if end := strings.LastIndex(said, ", at "); end >= 0 {
+		said = said[:end] // the file may be called like the word
+	}
+	if strings.Contains(said, word.Text) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", word.Text, err)
+}
+
 // place is where a token stands.
 func place(token caddyfile.Token) string {
 	return fmt.Sprintf("%s:%d", token.File, token.Line)

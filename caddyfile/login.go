@@ -2,7 +2,9 @@ package caddyfile
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
 )
 
@@ -42,10 +44,18 @@ func readLogin(a *handler, l line) error {
 	return loginWords().read(a.Login, "login", l.block)
 }
 
-// checkLogin wants sessions where there is a log-in page.
+// checkLogin wants sessions where there is a log-in page, and somebody who can say whether a
+// password is right.
 func (a *handler) checkLogin() error {
-	if a.Login != nil && a.Session == nil {
+	if a.Login == nil {
+		return nil
+	}
+	if a.Session == nil {
 		return errorAt(*a.loginAt, "login needs sessions, or a log-in would be forgotten with its answer: write session on a line beside it")
+	}
+	names := a.verifiers()
+	if !slices.ContainsFunc(names, func(name string) bool { return caddyldap.Serves(name).Password }) {
+		return errorAt(*a.loginAt, "login: no verifier of the site's directories checks passwords: there is verify %s; write one more that does, such as verify bind", strings.Join(names, ", verify "))
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func eachMatcher(d *caddyfile.Dispenser, add func(policy.Rule)) error {
 		if err := matcherWords().readOne(&rule, "a matcher", l); err != nil {
 			return err
 		}
-		if err := compiles(rule, l.word); err != nil {
+		if err := inWord(l.word, compiles(rule, l.word)); err != nil {
 			return err
 		}
 		add(rule)

@@ -47,19 +47,24 @@ func isKerberos(text string) bool {
 // checkSchemes refuses a scheme that no verifier of the site's directories
 // serves.
 func (a *handler) checkSchemes() error {
-	var names []string
-	for _, d := range a.site {
-		names = append(names, verifiers(d)...)
-	}
+	names := a.verifiers()
 	if err := a.checkRetired(names); err != nil {
 		return err
 	}
 	for _, at := range a.schemes {
 		if !slices.ContainsFunc(names, schemes[at.Text]) {
-			return errorAt(at, "no verifier of the site's directories serves the scheme %s: there is verify %s", at.Text, strings.Join(names, ", verify "))
+			return errorAt(at, "schemes: no verifier of the site's directories serves %s: there is verify %s", at.Text, strings.Join(names, ", verify "))
 		}
 	}
 	return nil
+}
+
+// verifiers are the names of those of all the site's directories.
+func (a *handler) verifiers() (names []string) {
+	for _, d := range a.site {
+		names = append(names, verifiers(d)...)
+	}
+	return names
 }
 
 // verifiers are the names of a directory's verifiers.

@@ -62,7 +62,7 @@ func (w words[T]) readOne(target *T, in string, l line) error {
 	if err := known.check(l); err != nil {
 		return err
 	}
-	return known.parse(target, l)
+	return inWord(l.word, known.parse(target, l))
 }
 
 // check compares the line with the word's shape. Its errors count arguments and

@@ -126,7 +126,7 @@ func (r *RedisStore) credentials() (user, password string, err error) {
 	if r.Password == "" {
 		return r.name(r.at), r.at.Password, nil // a URL takes no braces
 	}
-	secret, err := caddyldap.ReadSecret("store redis", r.Password)
+	secret, err := caddyldap.ReadSecret("store redis: password", r.Password)
 	return r.name(r.at), secret.Reveal(), err
 }
 

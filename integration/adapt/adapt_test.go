@@ -139,12 +139,35 @@ func TestBad(t *testing.T) {
 			if !adapts && !strings.Contains(err.Error(), ", at "+file+":") {
 				t.Errorf("the error names no line: %v", err)
 			}
+			if said, word := saidOf(err), wordOf(file); !strings.Contains(said, word) && !ofNoWord[file] {
+				t.Errorf("the error names no %s: %s", word, said)
+			}
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("the error shows the secret: %v", err)
 			}
 			golden(t, strings.TrimSuffix(file, ".caddyfile")+".err", []byte(err.Error()+"\n"))
 		})
 	}
+}
+
+// ofNoWord are mistakes in how blocks stand, whichever word is in them.
+var ofNoWord = map[string]bool{
+	"bad/require.group~brace.caddyfile": true, "bad/store~two-blocks.caddyfile": true, "bad/tls~one-line.caddyfile": true,
+}
+
+// saidOf is an error without the place in a file.
+func saidOf(err error) string {
+	text := err.Error()
+	if at := strings.LastIndex(text, ", at "); at >= 0 {
+		text = text[:at]
+	}
+	return text
+}
+
+// wordOf is the word that a file is of, without the blocks around it.
+func wordOf(file string) string {
+	name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), "~")
+	return name[strings.LastIndex(name, ".")+1:]
 }
 
 // Each word has a file of its name in good and in bad; more of them have names
