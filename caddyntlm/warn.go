@@ -12,6 +12,7 @@ func (h *Handler) warn() {
 	h.warnPlain()
 	h.warnSpeaksNTLM()
 	h.warnOfCodes()
+	h.warnOfPage()
 	if h.Throttle.isOff() {
 		h.log.Warn("throttle is off: wrong passwords of this site reach the controllers uncounted, so that whoever reaches it can lock the domain's accounts",
 			zap.String("hint", "Leave out throttle off, unless strangers cannot reach this site."))
