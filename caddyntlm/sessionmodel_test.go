@@ -11,6 +11,7 @@ import (
 func TestWhoseRequestModel(t *testing.T) {
 	d := newSessionDoor(t, nil)
 	passwords := map[string]string{"alice": "secret-a", "bob": "secret-b"}
+	ran := make(map[string]int) // actions of the model
 	rapid.Check(t, func(rt *rapid.T) {
 		conns := [2]*client{d.dialTLS(t), d.dialTLS(t)}
 		seats := [2]string{}
@@ -37,7 +38,7 @@ func TestWhoseRequestModel(t *testing.T) {
 			}
 		}
 		at := rapid.IntRange(0, 1)
-		rt.Repeat(map[string]func(*rapid.T){
+		actions := map[string]func(*rapid.T){
 			"request": func(rt *rapid.T) {
 				i := at.Draw(rt, "connection")
 				b, headers := pick(rt)
@@ -101,6 +102,16 @@ func TestWhoseRequestModel(t *testing.T) {
 				conns[i], seats[i], b.ended = d.dialTLS(t), "", true
 				forget(user)
 			},
-		})
+		}
+		for name, act := range actions {
+			actions[name] = func(rt *rapid.T) { act(rt); ran[name]++ } // a skip does not return
+			ran[name] += 0
+		}
+		rt.Repeat(actions)
 	})
+	for name, n := range ran {
+		if n == 0 {
+			t.Errorf("the model has never come to %q", name)
+		}
+	}
 }

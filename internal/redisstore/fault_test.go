@@ -127,7 +127,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, read, swapped []byte) {
 		for _, answer := range [][]byte{read, swapped} {
 			if announcesMuch(answer) {
-				t.Skip() // the library makes room for it
+				return // the library makes room for it
 			}
 		}
 		s := newFake(t, Config{}, nil)

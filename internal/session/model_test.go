@@ -24,6 +24,7 @@ type modelled struct {
 // session, as long as that lasts, and never another.
 func TestModel(t *testing.T) {
 	limits := Limits{TTL: time.Hour, Idle: 10 * time.Minute}
+	ran := make(map[string]int) // actions of the model
 	rapid.Check(t, func(t *rapid.T) {
 		one, two, _, clock := books(limits)
 		var all []*modelled
@@ -46,7 +47,7 @@ func TestModel(t *testing.T) {
 			}
 			return err == nil
 		}
-		t.Repeat(map[string]func(*rapid.T){
+		actions := map[string]func(*rapid.T){
 			"open": func(t *rapid.T) {
 				m := &modelled{
 					form:    rapid.SampledFrom([]Form{Cookie, Key}).Draw(t, "form"),
@@ -130,6 +131,16 @@ func TestModel(t *testing.T) {
 					}
 				}
 			},
-		})
+		}
+		for name, act := range actions {
+			actions[name] = func(t *rapid.T) { act(t); ran[name]++ } // a skip does not return
+			ran[name] += 0
+		}
+		t.Repeat(actions)
 	})
+	for name, n := range ran {
+		if n == 0 {
+			t.Errorf("the model has never come to %q", name)
+		}
+	}
 }

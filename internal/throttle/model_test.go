@@ -34,6 +34,7 @@ type underWay struct {
 // locks an account at a controller; nobody waits while nothing is under way; and an
 // attempt that is refused has a wait.
 func TestModel(t *testing.T) {
+	ran := make(map[string]int) // actions of the model
 	rapid.Check(t, func(t *rapid.T) {
 		lockout := rapid.IntRange(2, 6).Draw(t, "lockout")
 		observation := time.Duration(rapid.IntRange(1, 40).Draw(t, "observation")) * time.Minute
@@ -45,7 +46,7 @@ func TestModel(t *testing.T) {
 		nodes := []*Throttle{first, New(limits, first.store, NewProcess(1000, c.read), nil)}
 		dc := new(controller)
 		var running []underWay
-		t.Repeat(map[string]func(*rapid.T){
+		actions := map[string]func(*rapid.T){
 			"enter": func(t *rapid.T) {
 				try := Try{Account: "alice", Lockout: lockout, Observation: observation}
 				try.Address = netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(1, 3).Draw(t, "address"))})
@@ -90,6 +91,16 @@ func TestModel(t *testing.T) {
 				// Nobody asks a controller for so long: a node has died.
 				running = slices.DeleteFunc(running, func(u underWay) bool { return c.read().Sub(u.since) >= placeLife })
 			},
-		})
+		}
+		for name, act := range actions {
+			actions[name] = func(t *rapid.T) { act(t); ran[name]++ } // a skip does not return
+			ran[name] += 0
+		}
+		t.Repeat(actions)
 	})
+	for name, n := range ran {
+		if n == 0 {
+			t.Errorf("the model has never come to %q", name)
+		}
+	}
 }
