@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -62,6 +64,21 @@ func (t *conns) connState(nc net.Conn, state http.ConnState) {
 	delete(t.open, nc)
 	t.mu.Unlock()
 	c.end()
+}
+
+// eachSeat visits the seats of all open connections, one connection at a time: none waits
+// for another's.
+func (t *conns) eachSeat(visit func(*seat)) {
+	t.mu.Lock()
+	open := slices.Collect(maps.Values(t.open))
+	t.mu.Unlock()
+	for _, c := range open {
+		c.mu.Lock()
+		for i := range c.seats {
+			visit(&c.seats[i])
+		}
+		c.mu.Unlock()
+	}
 }
 
 // endAll ends everything that waits, when the handler's configuration goes.

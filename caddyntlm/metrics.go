@@ -105,21 +105,11 @@ func (m *metrics) Destruct() error { return nil }
 
 // seated counts the log-ins that connections remember.
 func (t *conns) seated() (count int64) {
-	t.mu.Lock()
-	open := make([]*conn, 0, len(t.open))
-	for _, c := range t.open {
-		open = append(open, c)
-	}
-	t.mu.Unlock()
-	for _, c := range open {
-		c.mu.Lock()
-		for i := range c.seats {
-			if c.seats[i].phase == phaseAuthenticated {
-				count++
-			}
+	t.eachSeat(func(s *seat) {
+		if s.phase == phaseAuthenticated {
+			count++
 		}
-		c.mu.Unlock()
-	}
+	})
 	return count
 }
 

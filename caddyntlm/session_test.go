@@ -54,8 +54,6 @@ func actOnSession(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler
 	switch r.URL.Path {
 	case "/logout":
 		said, err = "out", v.logOut()
-	case "/everywhere":
-		said, err = v.endAllSessions()
 	case "/factor":
 		v.factored = "secretattribute"
 		_, err = v.markFactor()
@@ -410,19 +408,6 @@ func TestLogOut(t *testing.T) {
 	if d.count() != 0 {
 		t.Errorf("got %d sessions", d.count())
 	}
-}
-
-func TestLogOutEverywhere(t *testing.T) {
-	d := newSessionDoor(t, nil)
-	cookies := []string{d.logIn(t, "alice"), d.logIn(t, "alice"), d.logIn(t, "alice")}
-	ofBob := d.logIn(t, "bob")
-	if got := d.ask(t, 1, "/everywhere", cookies[1]); got.text != "3" {
-		t.Errorf("got %d %q", got.StatusCode, got.text)
-	}
-	for _, cookie := range cookies {
-		d.get(t, cookie).want(t, 401, both...)
-	}
-	d.get(t, ofBob).wantUser(t, "bob")
 }
 
 func newClockSession(t *testing.T, rule policy.Rule) (*sessionDoor, *clock) {

@@ -2,6 +2,7 @@ package caddyntlm
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func (a *adminSessions) serve(w http.ResponseWriter, r *http.Request) error {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("asking the store: %w", err)}
 	}
 	if r.Method == http.MethodDelete {
-		return a.end(w, r, found)
+		return a.end(r.Context(), w, found, user != "")
 	}
 	shown := make([]shownSession, len(found))
 	for i, f := range found {
@@ -165,24 +166,44 @@ func isUser(r *session.Record, user string) bool {
 	return identity.FoldsTo(r.Name, folded) || identity.FoldsTo(bare, folded) && bare != "" || r.Account == user
 }
 
-// end ends sessions, and has connections forget their users.
-func (a *adminSessions) end(w http.ResponseWriter, r *http.Request, found []foundSession) error {
+// end ends sessions, and has connections forget their users. Of a user all are ended, those
+// too that were opened, or given another token, since they were looked for.
+func (a *adminSessions) end(ctx context.Context, w http.ResponseWriter, found []foundSession, ofUser bool) error {
 	if len(found) == 0 {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no such session, or it has ended")}
 	}
-	ended := 0
+	count := 0
 	for _, f := range found {
-		switch _, err := f.book.End(r.Context(), f.id); {
-		case err == nil:
-			ended++
-			countEnded(f.record.Form)
-		case !errors.Is(err, session.ErrNone):
-			return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%d sessions ended, then the store failed: %w", ended, err)}
+		ended, err := f.end(ctx, ofUser)
+		for _, record := range ended {
+			count++
+			countEnded(record.Form)
+		}
+		if err != nil {
+			return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%d sessions ended, then the store failed: %w", count, err)}
 		}
 		forgetEverywhere(f.record.Directory, f.record.Account)
 	}
-	a.log.Info("sessions ended by the admin endpoint", zap.Int("ended", ended), zap.String("user", found[0].record.Name))
-	return writeJSON(w, map[string]int{"ended": ended})
+	a.log.Info("sessions ended by the admin endpoint", zap.Int("ended", count), zap.String("user", found[0].record.Name))
+	return writeJSON(w, map[string]int{"ended": count})
+}
+
+// end ends a session, and on demand all that are in the list of its account, where the
+// store may have lost its own place.
+func (f foundSession) end(ctx context.Context, all bool) (ended []*session.Record, err error) {
+	if all {
+		if ended, err = f.book.EndOf(ctx, f.record.Directory, f.record.Account); err != nil {
+			return ended, err
+		}
+	}
+	switch record, err := f.book.End(ctx, f.id); {
+	case errors.Is(err, session.ErrNone): // somebody else was quicker
+		return ended, nil
+	case err != nil:
+		return ended, err
+	default:
+		return append(ended, record), nil
+	}
 }
 
 func writeJSON(w http.ResponseWriter, value any) error {

@@ -112,6 +112,38 @@ func TestAdminSessions(t *testing.T) {
 	}
 }
 
+// F-03: a session that gets another token while an administrator ends its user's does not
+// outlive them.
+func TestAdminEndsWhatIsJustRotated(t *testing.T) {
+	kept := store.NewMemory(nil, time.Now)
+	d := newSessionDoor(t, func(d *door) { d.kept = kept })
+	cookie := d.logIn(t, "alice")
+	a := &adminSessions{log: caddy.Log(), books: func() []*session.Book { return []*session.Book{adminBook(kept)} }}
+	found, err := a.find(httptest.NewRequest("DELETE", "/windows_auth/sessions", nil), `EXAMPLE\alice`, "")
+	if err != nil || len(found) != 1 {
+		t.Fatalf("got %d sessions, %v, want 1", len(found), err)
+	}
+	rotated, fresh := cookieOf(d.ask(t, 1, "/factor", cookie)), d.logIn(t, "alice")
+	w := httptest.NewRecorder()
+	if err := a.end(t.Context(), w, found, true); err != nil || !strings.Contains(w.Body.String(), `"ended":2`) {
+		t.Errorf("got %s, %v, want two ended", w.Body, err)
+	}
+	for _, cookie := range []string{cookie, rotated, fresh} {
+		d.get(t, cookie).want(t, 401, both...)
+	}
+
+	// A full store may have forgotten the list of an account before its sessions.
+	unlisted := d.logIn(t, "alice")
+	_ = kept.Each(t.Context(), store.KindOwner, func(name string, _ []byte) bool {
+		err = kept.Update(t.Context(), store.Key{Kind: store.KindOwner, Name: name}, func([]byte) ([]byte, time.Duration, error) { return nil, 0, nil })
+		return err == nil
+	})
+	if status, body := adminOf(t, kept)("DELETE", "?user=alice"); status != 200 || !strings.Contains(body, `"ended":1`) || err != nil {
+		t.Errorf("got %d %s, %v", status, body, err)
+	}
+	d.get(t, unlisted).want(t, 401, both...)
+}
+
 // In Caddy itself events reach who subscribes, and a site with sessions on plain HTTP loads.
 func TestEventsInCaddy(t *testing.T) {
 	heard.Lock()

@@ -24,21 +24,11 @@ func forgetEverywhere(directory, account string) {
 // forget empties the seats of an account. What connections remember of passwords stays: it
 // opens to nobody but who sends the password again.
 func (t *conns) forget(directory, account string) {
-	t.mu.Lock()
-	open := make([]*conn, 0, len(t.open))
-	for _, c := range t.open {
-		open = append(open, c)
-	}
-	t.mu.Unlock()
-	for _, c := range open {
-		c.mu.Lock()
-		for i := range c.seats {
-			if id := c.seats[i].held.id; id != nil && c.seats[i].key == directory && id.AccountKey() == account {
-				c.seats[i].apply(eventForget, held{})
-			}
+	t.eachSeat(func(s *seat) {
+		if id := s.held.id; id != nil && s.key == directory && id.AccountKey() == account {
+			s.apply(eventForget, held{})
 		}
-		c.mu.Unlock()
-	}
+	})
 }
 
 // countSession counts what became of a session.

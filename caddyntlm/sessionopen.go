@@ -179,26 +179,6 @@ func (v *visit) logOut() error {
 	return nil
 }
 
-// endAllSessions ends all sessions of the request's user, at every site, the one that the
-// request came with among them, and says how many. Connections forget the user as at
-// logOut.
-func (v *visit) endAllSessions() (int, error) {
-	s := v.door.sessions
-	if s == nil || v.id == nil {
-		return 0, identity.Fail(identity.KindInternal, errNoSessions)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), v.door.limits.answer)
-	defer cancel()
-	ended, err := s.book.EndOf(ctx, v.from.Key(), v.id.AccountKey())
-	if err != nil {
-		return ended, sessionError(err)
-	}
-	v.forgetSeats(v.from.Key(), v.id.AccountKey())
-	v.session = nil
-	s.takeCookie(v.w.Header())
-	return ended, nil
-}
-
 // isSame reports whether a session is of the one who has just logged in, by the same
 // means, and held to the same.
 func (v *visit) isSame(came *carried) bool {

@@ -246,8 +246,9 @@ func TestEndOf(t *testing.T) {
 		tokens[i], _ = mustOpen(t, b, ofAlice(Cookie))
 	}
 	stays, _ := mustOpen(t, b, bob)
-	if n, err := other.EndOf(t.Context(), bob.Directory, ofAlice(Cookie).Account); n != 5 || err != nil {
-		t.Errorf("got %d ended, %v, want 5", n, err)
+	ended, err := other.EndOf(t.Context(), bob.Directory, ofAlice(Cookie).Account)
+	if len(ended) != 5 || err != nil || ended[0].Account != ofAlice(Cookie).Account {
+		t.Errorf("got %v ended, %v, want five of alice", ended, err)
 	}
 	for _, token := range tokens {
 		wantUse(t, b, token, ErrNone)

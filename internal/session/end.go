@@ -36,14 +36,14 @@ func (b *Book) End(ctx context.Context, id ID) (*Record, error) {
 	return r, nil
 }
 
-// EndOf ends all sessions of an account and counts them.
-func (b *Book) EndOf(ctx context.Context, directory, account string) (int, error) {
+// EndOf ends all sessions of an account, those that are just being opened or rotated too,
+// and gives what they were.
+func (b *Book) EndOf(ctx context.Context, directory, account string) (ended []*Record, err error) {
 	list, err := b.takeList(ctx, directory, account)
-	ended := 0
 	for _, e := range list {
-		switch _, failure := b.take(ctx, e.id); {
+		switch r, failure := b.take(ctx, e.id); {
 		case failure == nil:
-			ended++
+			ended = append(ended, r)
 		case !errors.Is(failure, ErrNone):
 			err = errors.Join(err, failure)
 		}
