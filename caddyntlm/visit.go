@@ -13,48 +13,53 @@ import (
 // visit is one request at the door. Once it is let in, the visit is what later
 // handlers and placeholders ask.
 type visit struct {
+	// The request, and who answers it.
 	door  *Handler
 	w     http.ResponseWriter
 	r     *http.Request
 	start time.Time
+	outer *visit // which let the request in before, at an outer windows_auth
 
+	// The connection that it came on.
 	conn    *conn         // nil on HTTP/3
 	seated  *conn         // conn where it may hold an identity, else nil
 	barrier identity.Kind // why no handshake can begin; noBarrier where one can
 
+	// What it brings.
 	credential credential
-	print      fingerprint // of a Basic credential
+	print      fingerprint    // of a Basic credential
+	claimed    identity.Name  // for the log
+	meant      identity.Meant // by the client that logged in
+	taken      []string       // cookies that open other doors, out of the request
 
-	enrolled identity.Enrolment // of whom a password claims to be, where codes are asked for
-	field    identity.Secret    // a code that was typed beside the password
-	code     string             // that came behind the password, or beside it
-	factored string             // the name of the second factor that the request has given
-	codeless bool               // it is owed, and what proves the user carries none
-
+	// Who it is.
 	id       *identity.Identity
 	name     string    // of id, for the application
 	from     directory // that knows id
 	scheme   scheme
 	by       mechanism // that proves id
 	loggedIn bool      // in this very request
-	rule     string
-	waived   bool   // let in without an identity
-	outer    *visit // which let the request in before, at an outer windows_auth
-	final    []byte // last token of a negotiation, for the client
+	rule     string    // that lets id in
+	waived   bool      // let in without an identity
+	final    []byte    // last token of a negotiation, for the client
 
+	// Its session.
 	session   *carried // that the request is of, or that goes with its log-in
 	bySession bool     // id is the session's
 
-	taken []string // cookies that open other doors, out of the request
+	// The second factor.
+	enrolled identity.Enrolment // of whom a password claims to be, where codes are asked for
+	field    identity.Secret    // a code that was typed beside the password
+	code     string             // that came behind the password, or beside it
+	factored string             // the name of the second factor that the request has given
+	codeless bool               // it is owed, and what proves the user carries none
 
-	meant    identity.Meant // by the client that logged in
-	claimed  identity.Name  // for the log
+	// What a controller was asked.
 	verifier string
 	server   string
-
-	asked   bool          // a controller, in this request
-	proven  bool          // the password, in this request
-	earlier time.Duration // what the first leg of the log-in took
+	asked    bool          // in this request
+	proven   bool          // the password, in this request
+	earlier  time.Duration // what the first leg of the log-in took
 }
 
 // noBarrier is the barrier of a connection fit for handshakes.

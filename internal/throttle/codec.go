@@ -31,17 +31,14 @@ func (a *account) encode() []byte {
 // of which nothing is known.
 func decodeAccount(b []byte) (a *account, ok bool) {
 	a = new(account)
-	if len(b) == 0 {
-		return a, true
-	}
-	r := reader{rest: b}
-	r.version()
-	a.all, a.strangers = r.times(), r.budget()
-	for range r.length(1 + 8 + budgetLen) {
-		a.homes = append(a.homes, home{r.address(), r.time(), r.budget()})
-	}
-	a.places = r.places()
-	return a, r.atEnd()
+	ok = decode(b, func(r *reader) {
+		a.all, a.strangers = r.times(), r.budget()
+		for range r.length(1 + 8 + budgetLen) {
+			a.homes = append(a.homes, home{r.address(), r.time(), r.budget()})
+		}
+		a.places = r.places()
+	})
+	return a, ok
 }
 
 // encode writes an address; nil for one of which nothing is known.
@@ -55,13 +52,19 @@ func (a *address) encode() []byte {
 // decodeAddress reads one as decodeAccount does an account.
 func decodeAddress(b []byte) (a *address, ok bool) {
 	a = new(address)
+	ok = decode(b, func(r *reader) { a.wrong, a.places = r.times(), r.places() })
+	return a, ok
+}
+
+// decode reads a record whole; nothing at all is one too.
+func decode(b []byte, read func(*reader)) (ok bool) {
 	if len(b) == 0 {
-		return a, true
+		return true
 	}
 	r := reader{rest: b}
 	r.version()
-	a.wrong, a.places = r.times(), r.places()
-	return a, r.atEnd()
+	read(&r)
+	return r.atEnd()
 }
 
 func appendLength(b []byte, n int) []byte { return binary.BigEndian.AppendUint16(b, uint16(n)) }

@@ -129,26 +129,29 @@ func (f *Factor) readAlgorithm(parameters url.Values) error {
 }
 
 func (f *Factor) readDigits(parameters url.Values) error {
-	if !parameters.Has("digits") {
-		return nil
-	}
-	n, ok := number(parameters.Get("digits"))
-	if !ok || n < leastDigits || n > mostDigits {
-		return ErrDigits
-	}
+	n, err := numberOf(parameters, "digits", f.digits, leastDigits, mostDigits, ErrDigits)
 	f.digits = n
-	return nil
+	return err
 }
 
 func (f *Factor) readPeriod(parameters url.Values) error {
-	if !parameters.Has("period") {
-		return nil
+	const second = int(time.Second)
+	n, err := numberOf(parameters, "period", int(f.period)/second, int(leastPeriod)/second, int(mostPeriod)/second, ErrPeriod)
+	f.period = time.Duration(n) * time.Second
+	return err
+}
+
+// numberOf is the number of a parameter, within its bounds, or the usual one where there is
+// no such parameter.
+func numberOf(parameters url.Values, name string, usual, least, most int, wrong error) (int, error) {
+	if !parameters.Has(name) {
+		return usual, nil
 	}
-	n, ok := number(parameters.Get("period"))
-	if f.period = time.Duration(n) * time.Second; !ok || f.period < leastPeriod || f.period > mostPeriod {
-		return ErrPeriod
+	n, ok := number(parameters.Get(name))
+	if !ok || n < least || n > most {
+		return usual, wrong
 	}
-	return nil
+	return n, nil
 }
 
 // number reads one as it is written and no other way: no sign, no zero before it.
