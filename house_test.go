@@ -40,6 +40,8 @@ var house = map[string][]string{
 	"internal/session":    {"internal/store"},
 	"internal/totp":       {"internal/store"},
 	"internal/loginpage":  {},
+	// what outlives a configuration
+	"internal/shelf": {},
 	// statuses of SMB and Netlogon
 	"internal/ntstatus": {},
 	// for tests alone
@@ -56,9 +58,9 @@ var house = map[string][]string{
 	"internal/smb2":     {"internal/ntlm", "internal/ntstatus", "internal/spnego"},
 	"internal/netlogon": {"internal/dcerpc", "internal/identity", "internal/ndr", "internal/ntlm", "internal/ntstatus"},
 	// the records office
-	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc", "internal/smb2", "internal/ntstatus", "internal/acl"},
+	"caddyldap": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "internal/ldapsasl", "internal/krb", "internal/pac", "internal/netlogon", "internal/dcerpc", "internal/smb2", "internal/ntstatus", "internal/acl", "internal/shelf"},
 	// the door
-	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap", "internal/store", "internal/redisstore", "internal/throttle", "internal/session", "internal/totp", "internal/loginpage"},
+	"caddyntlm": {"internal/identity", "internal/ntlm", "internal/policy", "internal/spnego", "caddyldap", "internal/store", "internal/redisstore", "internal/throttle", "internal/session", "internal/totp", "internal/loginpage", "internal/shelf"},
 	// words, and the doctor
 	"caddyfile": {"internal/identity", "internal/policy", "caddyldap", "caddyntlm"},
 	"diag":      {"internal/identity", "internal/policy", "internal/ntlm", "internal/spnego", "internal/krb", "internal/pac", "internal/demodir", "internal/totp", "caddyldap", "caddyntlm"},
@@ -98,6 +100,7 @@ var outside = map[string][]string{
 	"internal/session":    {},
 	"internal/totp":       {"github.com/pquerna/otp", "github.com/pquerna/otp/hotp", "github.com/pquerna/otp/totp"},
 	"internal/loginpage":  {},
+	"internal/shelf":      {},
 	"internal/faultproxy": {},
 	"internal/storetest":  {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},

@@ -9,33 +9,45 @@ import (
 	"testing"
 )
 
-// TestRecordsOfficeHasItsFamilies: each file of caddyldap stands in one row of the
-// plan's table, and each name there is a file.
-func TestRecordsOfficeHasItsFamilies(t *testing.T) {
+// TestRoomsHaveTheirFamilies: each file of the two large rooms stands in one row of the
+// room's table in the plan, and each name there is a file.
+func TestRoomsHaveTheirFamilies(t *testing.T) {
 	plan, err := os.ReadFile("ARCHITECTURE.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(plan), "| what for | files of caddyldap |")
+	for _, room := range []string{"caddyldap", "caddyntlm"} {
+		checkFamilies(t, room, familiesOf(string(plan), room))
+	}
+}
+
+// familiesOf are the names in a room's table.
+func familiesOf(plan, room string) map[string]int {
+	_, table, _ := strings.Cut(plan, "| what for | files of "+room+" |")
 	table, _, _ = strings.Cut(table, "\n\n")
-	found := make(map[string]int) // by name in the table
+	names := make(map[string]int)
 	for _, row := range regexp.MustCompile(`(?m)^\| [a-z].* \| (.*) \|$`).FindAllStringSubmatch(table, -1) {
 		for name := range strings.SplitSeq(row[1], ", ") {
-			found[name] = 0
+			names[name] = 0
 		}
 	}
-	files, err := filepath.Glob("caddyldap/*.go")
+	return names
+}
+
+func checkFamilies(t *testing.T, room string, names map[string]int) {
+	t.Helper()
+	files, err := filepath.Glob(room + "/*.go")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("got %d files, %v", len(files), err)
+		t.Fatalf("got %d files of %s, %v", len(files), room, err)
 	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
 		rows := 0
-		for name := range found {
+		for name := range names {
 			if fits, _ := path.Match(name+".go", filepath.Base(file)); fits {
-				found[name]++
+				names[name]++
 				rows++
 			}
 		}
@@ -43,9 +55,9 @@ func TestRecordsOfficeHasItsFamilies(t *testing.T) {
 			t.Errorf("%s is in %d rows of ARCHITECTURE.md, want one", file, rows)
 		}
 	}
-	for name, n := range found {
+	for name, n := range names {
 		if n == 0 {
-			t.Errorf("ARCHITECTURE.md names %s, and no file is called so", name)
+			t.Errorf("ARCHITECTURE.md names %s, and no file of %s is called so", name, room)
 		}
 	}
 }

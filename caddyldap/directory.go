@@ -55,8 +55,8 @@ type Directory struct {
 	// Who decides. Default: bind and relay.
 	VerifyRaw []json.RawMessage `json:"verify,omitempty" caddy:"namespace=ldap.verifiers inline_key=verifier"`
 
-	*holdings     // kept over reloads; nil until the directory is provisioned
-	place         place
+	*holdings                  // kept over reloads; nil until the directory is provisioned
+	unhold        func() error // gives holdings back
 	releaseOnce   sync.Once
 	unmeasureOnce sync.Once
 

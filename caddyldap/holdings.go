@@ -2,19 +2,15 @@ package caddyldap
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/shelf"
 )
 
 // holdings are what a directory keeps when a configuration is loaded in which
@@ -38,7 +34,7 @@ type holdings struct {
 	life     context.Context
 	end      context.CancelFunc
 
-	spawning   sync.Mutex // against Destruct
+	spawning   sync.Mutex // against Close
 	background sync.WaitGroup
 
 	voice  sync.Mutex
@@ -46,29 +42,8 @@ type holdings struct {
 	voices []*zap.Logger // of the configurations that run, the newest last
 }
 
-// shelf keeps holdings over reloads, under a hash of the configuration that
-// tells nobody the secrets in it.
-type shelf struct {
-	pool   *caddy.UsagePool
-	secret [32]byte
-	last   atomic.Uint64
-}
-
 // shelved outlives every configuration, like the metrics.
-var shelved = newShelf()
-
-func newShelf() *shelf {
-	s := &shelf{pool: caddy.NewUsagePool()}
-	_, _ = rand.Read(s.secret[:]) // never fails: crypto/rand ends the program instead
-	return s
-}
-
-// place is where holdings are kept. Files that a configuration names, such as
-// trust anchors, may change under it: then there is one more generation.
-type place struct {
-	print      [sha256.Size]byte
-	generation uint64
-}
+var shelved = shelf.New[*holdings]()
 
 // hold finds the holdings of a directory that has been there before, or makes
 // new ones. release gives them back.
@@ -77,30 +52,10 @@ func (d *Directory) hold(config *tls.Config) error {
 	if err != nil {
 		return err
 	}
-	mac := hmac.New(sha256.New, shelved.secret[:])
-	mac.Write([]byte(d.name + "\x00" + d.named + "\x00"))
-	mac.Write(raw)
-	at := shelved.find([sha256.Size]byte(mac.Sum(nil)), config.RootCAs)
-	value, _, err := shelved.pool.LoadOrNew(at, func() (caddy.Destructor, error) { return d.newHoldings(config) })
-	if err != nil {
-		return err
-	}
-	d.holdings, d.place = value.(*holdings), at
-	return nil
-}
-
-// find is the place of holdings that fit, or a free one.
-func (s *shelf) find(print [sha256.Size]byte, roots *x509.CertPool) place {
-	at := place{print, s.last.Add(1)}
-	s.pool.Range(func(key, value any) bool {
-		known := key.(place)
-		if fits := known.print == print && value.(*holdings).trust.RootCAs.Equal(roots); fits {
-			at = known
-			return false
-		}
-		return true
-	})
-	return at
+	raw = append([]byte(d.name+"\x00"+d.named+"\x00"), raw...)
+	fits := func(h *holdings) bool { return h.trust.RootCAs.Equal(config.RootCAs) }
+	d.holdings, d.unhold, err = shelved.Hold(raw, fits, func() (*holdings, error) { return d.newHoldings(config) })
+	return err
 }
 
 func (d *Directory) newHoldings(config *tls.Config) (*holdings, error) {
@@ -127,13 +82,13 @@ func (d *Directory) newHoldings(config *tls.Config) (*holdings, error) {
 func (d *Directory) release() {
 	d.releaseOnce.Do(func() {
 		d.holdings.hush(d.logger)
-		_, _ = shelved.pool.Delete(d.place) // Destruct never fails
+		_ = d.unhold() // Close never fails
 	})
 }
 
-// Destruct implements caddy.Destructor: it ends what goes on in the background
-// and waits for it.
-func (h *holdings) Destruct() error {
+// Close implements shelf.Thing: it ends what goes on in the background and waits
+// for it.
+func (h *holdings) Close() error {
 	h.spawning.Lock()
 	h.end()
 	h.spawning.Unlock()
@@ -149,7 +104,7 @@ func (h *holdings) Destruct() error {
 	return nil
 }
 
-// spawn runs something in the background, until Destruct at the latest. After
+// spawn runs something in the background, until Close at the latest. After
 // that it still runs, with a context that has ended, so that nobody waits for
 // its outcome in vain.
 func (h *holdings) spawn(run func(context.Context)) {
@@ -162,7 +117,7 @@ func (h *holdings) spawn(run func(context.Context)) {
 	h.background.Go(func() { run(h.life) })
 }
 
-// later does something after a while, unless Destruct comes first.
+// later does something after a while, unless Close comes first.
 func (h *holdings) later(while time.Duration, act func()) {
 	time.AfterFunc(while, func() {
 		if h.life.Err() == nil {
@@ -193,5 +148,3 @@ func (h *holdings) log() *zap.Logger {
 	}
 	return h.voices[len(h.voices)-1]
 }
-
-var _ caddy.Destructor = (*holdings)(nil)

@@ -63,10 +63,7 @@ func (r *reloads) end() {
 }
 
 // kept is how many holdings there are in the process.
-func kept() (n int) {
-	shelved.pool.Range(func(any, any) bool { n++; return true })
-	return n
-}
+func kept() int { return len(shelved.All()) }
 
 func descriptors(t *testing.T) int {
 	t.Helper()

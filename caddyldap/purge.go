@@ -42,28 +42,28 @@ func servePurge(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	name := asked.Get("directory")
-	if purged := shelved.purge(name, asked.Get("user")); purged == 0 {
+	if purged := purgeShelved(name, asked.Get("user")); purged == 0 {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no directory %q is in use", name)}
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// purge forgets the identities of the directories of a name, of all without one,
+// purgeShelved forgets the identities of the directories of a name, of all without one,
 // everybody's or one user's, and counts those directories.
-func (s *shelf) purge(name, user string) int {
+func purgeShelved(name, user string) int {
 	purged := 0
-	s.pool.Range(func(_, value any) bool {
-		if h := value.(*holdings); name == "" || h.name == name {
-			if user == "" {
-				h.purge()
-			} else {
-				h.purgeUser(user)
-			}
-			purged++
+	for _, h := range shelved.All() {
+		if name != "" && h.name != name {
+			continue
 		}
-		return true
-	})
+		if user == "" {
+			h.purge()
+		} else {
+			h.purgeUser(user)
+		}
+		purged++
+	}
 	return purged
 }
 

@@ -28,7 +28,7 @@ type App struct {
 
 	module  storage
 	kept    *keptStore
-	place   shelfPlace
+	release func() error // of kept
 	store   store.Store
 	metrics *metrics
 	log     *zap.Logger
@@ -53,7 +53,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.module.giveaways(func(hint string) {
 		a.log.Warn("the configuration gives protection away", zap.String("word", a.word()), zap.String("hint", hint))
 	})
-	if a.kept, a.place, err = storesKept.hold(a.module); err != nil {
+	if a.kept, a.release, err = holdStore(a.module); err != nil {
 		return err
 	}
 	if a.metrics, err = loadMetrics(ctx); err != nil {
@@ -126,10 +126,10 @@ func (a *App) Cleanup() error {
 	if a.metrics != nil {
 		_, _ = sharedMetrics.Delete(metricsKey) // Destruct never fails
 	}
-	if a.kept == nil {
+	if a.release == nil {
 		return nil
 	}
-	return storesKept.release(a.place)
+	return a.release()
 }
 
 // Store is where what is counted, sessions and spent codes are kept.
