@@ -86,7 +86,7 @@ func newSessions(s *Session, kept store.Store, now func() time.Time) *sessions {
 		name = DefaultSessionCookie
 	}
 	limits := session.Limits{TTL: time.Duration(s.TTL), Idle: time.Duration(s.Idle)}
-	return &sessions{kept: kept, book: session.New(kept, limits, now), cookie: hostPrefix + name, known: newKnownSessions()}
+	return &sessions{kept: kept, book: session.New(kept, limits, now), cookie: hostPrefix + name, known: newKnownSessions(now)}
 }
 
 // openBook finds the store for sessions, where the configuration has any.

@@ -83,6 +83,9 @@ func shared(text string) string { return unique.Make(text).Value() }
 // Groups lists the account's groups, sorted by name.
 func (id *Identity) Groups() []Group { return id.groups.list() }
 
+// CountGroups is how many there are, without a list of them.
+func (id *Identity) CountGroups() int { return len(id.groups.byName) }
+
 // Folded gives the account's names ready to compare.
 func (id *Identity) Folded() *Folded { return &id.folded }
 
