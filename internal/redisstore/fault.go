@@ -36,20 +36,16 @@ type credentialsError struct{ error }
 
 var errAnswer = errors.New("an answer that makes no sense")
 
-// fault is an Error of an error in which no password can be.
+// fault is an Error of whatever went wrong. A server may repeat what it was sent, in any
+// answer: the password that was last shown to it is not repeated here.
 func (s *Store) fault(err error) *Error {
-	f := &Error{Server: s.config.Address, Hint: hint(err), Err: errors.New(said(err))}
+	shown := ""
+	if password := s.password.Load(); password != nil {
+		shown = *password
+	}
+	f := &Error{Server: s.config.Address, Hint: hint(err), Err: errors.New(said(err, shown))}
 	if s.config.TLS != nil && isTimeout(err) {
 		f.Hint = hintSilent // it waits for a line, which TLS does not send
-	}
-	return f
-}
-
-// faultOf is an Error of what came of a connection. A server may repeat what it was sent.
-func (s *Store) faultOf(c *client, err error) *Error {
-	f := s.fault(err)
-	if password := c.password.Load(); password != nil && *password != "" {
-		f.Err = errors.New(strings.ReplaceAll(f.Err.Error(), *password, "…"))
 	}
 	return f
 }
@@ -65,7 +61,7 @@ func (s *Store) ended(ctx bounded, why error) error {
 // maxSaid bounds what is repeated of a server's words.
 const maxSaid = 200
 
-func said(err error) string {
+func said(err error, password string) string {
 	text := err.Error()
 	if isTimeout(err) {
 		text = fmt.Sprintf("no answer within %v", limit)
@@ -75,6 +71,9 @@ func said(err error) string {
 	}
 	// An unknown command is repeated with its arguments.
 	text, _, _ = strings.Cut(text, ", with args beginning with")
+	if password != "" {
+		text = strings.ReplaceAll(text, password, "…") // before half of it is cut off
+	}
 	if len(text) > maxSaid {
 		text = text[:maxSaid] + "…"
 	}

@@ -21,6 +21,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -48,6 +49,8 @@ type Store struct {
 	dial    func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error)
 	rest    rest
 	stripes stripes
+
+	password atomic.Pointer[string] // the one that was last shown to the server
 
 	mu      sync.Mutex
 	current *client
