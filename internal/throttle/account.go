@@ -127,9 +127,10 @@ func (a *account) admit(l Limits, try Try, print printState, id uint64, now time
 }
 
 // right notes a right password: the controller has forgotten the wrong ones, and the
-// account is known at the address.
-func (a *account) right(address netip.Addr, now time.Time) {
-	a.all = nil
+// account is known at the address. Of those that were told while it was asked about,
+// the controller may have counted some behind it.
+func (a *account) right(address netip.Addr, began, now time.Time) {
+	a.all = a.all.since(began)
 	own, _ := a.own(address)
 	*own = budget{}
 	if address.IsValid() {

@@ -18,7 +18,8 @@ type Attempt struct {
 	book     store.Store // where its places are
 	strayed  bool        // it may have one in the shared store too, which did not answer
 	id       uint64
-	known    bool // the account at the address, whose limit does not count then
+	began    time.Time // the place was taken
+	known    bool      // the account at the address, whose limit does not count then
 	once     sync.Once
 }
 
@@ -55,6 +56,7 @@ func (a *Attempt) enterAccount(ctx context.Context, print printState, fresh bool
 		}
 		now := t.process.now()
 		record, readable := readAccount(old, now)
+		a.began = now
 		if a.known, verdict = record.admit(t.limits, a.try, print, a.id, now); verdict != nil && readable {
 			return nil, 0, verdict
 		}
@@ -112,13 +114,13 @@ func (a *Attempt) leaveAccount(ctx context.Context) {
 }
 
 // Right ends an attempt whose password was right: the controller has forgotten the
-// wrong ones, and the account is known at the address. canonical is the account as it
+// wrong ones of before, and the account is known at the address. canonical is the account as it
 // is known now, where that is another text than that of the Try; else the same or
 // empty.
 func (a *Attempt) Right(canonical string) {
 	a.end(func(ctx context.Context) {
 		t, from := a.throttle, a.try.Address
-		right := func(record *account, now time.Time) { record.right(from, now) }
+		right := func(record *account, now time.Time) { record.right(from, a.began, now) }
 		t.record(ctx, a.try, a, right)
 		t.process.noteRight(a.try.Account, a.try.Password)
 		if canonical != "" && canonical != a.try.Account {

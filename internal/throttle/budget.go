@@ -21,6 +21,15 @@ func (t times) count(now time.Time, window time.Duration) int {
 	return len(t) - i
 }
 
+// since are those that were not wrong before a moment.
+func (t times) since(began time.Time) times {
+	i := 0
+	for i < len(t) && t[i].Before(began) {
+		i++
+	}
+	return t[i:]
+}
+
 // full is how long a limit lets nobody in, because so many within the window count; 0
 // where it does.
 func (t times) full(limit int, now time.Time, window time.Duration) time.Duration {

@@ -136,6 +136,30 @@ func TestRightPassword(t *testing.T) {
 	}
 }
 
+// TestRightForgetsNothingYounger: threats F-11. A wrong password that was told while a
+// right one was asked about may stand behind that at the controller, and goes on to count.
+func TestRightForgetsNothingYounger(t *testing.T) {
+	th, c := start(usual)
+	try := from("192.0.2.1")
+	try.Lockout = 3
+	right, err := enter(t, th, try)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.pass(time.Millisecond)
+	if err := wrong(t, th, try); err != nil {
+		t.Fatal(err)
+	}
+	right.Right("")
+	if err := wrong(t, th, try); err != nil {
+		t.Fatal(err)
+	}
+	c.pass(time.Minute)
+	if err := wrong(t, th, try); waitOf(err) == 0 {
+		t.Errorf("got %v, want the one that locks refused", err)
+	}
+}
+
 // TestOwnBudget: threats F-11. An attack from elsewhere shuts nobody out where the
 // account has logged in within a day, and those log-ins give the attack nothing.
 func TestOwnBudget(t *testing.T) {
