@@ -20,6 +20,7 @@ type Attempt struct {
 	id       uint64
 	began    time.Time // the place was taken
 	known    bool      // the account at the address, whose limit does not count then
+	wrong    bool      // as it ended
 	once     sync.Once
 }
 
@@ -121,9 +122,11 @@ func (a *Attempt) Right(canonical string) {
 	a.end(func(ctx context.Context) {
 		t, from := a.throttle, a.try.Address
 		right := func(record *account, now time.Time) { record.right(from, a.began, now) }
+		t.process.absolve(a.try.Account, a.began)
 		t.record(ctx, a.try, a, right)
 		t.process.noteRight(a.try.Account, a.try.Password)
 		if canonical != "" && canonical != a.try.Account {
+			t.process.absolve(canonical, a.began)
 			t.record(ctx, Try{Account: canonical}, nil, right)
 			t.process.noteRight(canonical, Fingerprint{})
 		}
@@ -134,6 +137,7 @@ func (a *Attempt) Right(canonical string) {
 // Wrong ends an attempt whose password was wrong, as a controller says.
 func (a *Attempt) Wrong() {
 	a.end(func(ctx context.Context) {
+		a.wrong = true
 		a.throttle.process.noteWrong(a.try)
 		a.throttle.record(ctx, a.try, a, func(record *account, now time.Time) { record.wrong(a.throttle.limits, a.try.Address, now) })
 		a.throttle.recordAddress(ctx, a, (*address).count)

@@ -12,7 +12,7 @@ import (
 // process has counted itself. The places of an attempt are given back; without a note
 // that is all. What a store is not told is owed to it.
 func (t *Throttle) record(ctx context.Context, try Try, ended *Attempt, note func(*account, time.Time)) {
-	told := ended == nil || !t.store.Shared() || ended.book != t.store && !ended.strayed
+	told := ended == nil || !t.store.Shared() || ended.book != t.store && !ended.strayed && !ended.wrong
 	for _, s := range t.books() {
 		if note == nil && s != ended.book {
 			continue
@@ -29,7 +29,7 @@ func (t *Throttle) record(ctx context.Context, try Try, ended *Attempt, note fun
 		told = told || s == t.store && err == nil
 	}
 	if !told {
-		t.process.owe(owed{try, ended.id, note, t.process.now().Add(placeLife)})
+		t.owe(ended, try, note)
 	}
 }
 

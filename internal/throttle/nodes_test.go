@@ -206,6 +206,54 @@ func TestStoreDown(t *testing.T) {
 	}
 }
 
+// TestStoreBack: threats F-11. What a node has counted by itself while the store was down
+// counts when that is back, however long it took: else whoever goes on guessing would have
+// as many again, and the account be locked. What a right password has ended does not.
+func TestStoreBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		begun, right bool // before the outage; afterwards in it
+		outage       time.Duration
+	}{
+		"short": {outage: 2 * time.Second}, "long": {outage: 5 * time.Minute},
+		"begun before": {begun: true, outage: 2 * time.Second}, "begun before, and long": {begun: true, outage: 5 * time.Minute},
+		"logged in meanwhile": {right: true, outage: 2 * time.Second}, "logged in meanwhile, and long": {begun: true, right: true, outage: 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both, s, c := nodes(2, usual, nil)
+			try := from("192.0.2.1")
+			try.Lockout, try.Observation = 3, time.Hour
+			s.down.Store(!test.begun)
+			a, err := enter(t, both[0], try)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.down.Store(true)
+			a.Wrong()
+			c.pass(2 * time.Second)
+			if err := wrong(t, both[0], try); err != nil {
+				t.Fatal(err)
+			}
+			c.pass(5 * time.Second)
+			if test.right {
+				both[0].process.memory = store.NewMemory(nil, c.read) // two are the most, and this is no test of that
+				if a, err = enter(t, both[0], try); err != nil {
+					t.Fatal(err)
+				}
+				a.Right("")
+			}
+			c.pass(test.outage)
+			s.down.Store(false)
+			if err := wrong(t, both[0], Try{Account: "bob", Address: netip.MustParseAddr("198.51.100.7")}); err != nil {
+				t.Fatal(err)
+			}
+			err = wrong(t, both[1], try)
+			if refused := waitOf(err) > 0; refused == test.right {
+				t.Errorf("at the other node: got %v", err)
+			}
+		})
+	}
+}
+
 // TestStoreLost: a store that goes down in the middle of an attempt loses nothing that
 // this node knows.
 func TestStoreLost(t *testing.T) {
