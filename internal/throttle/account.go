@@ -16,10 +16,11 @@ const placeLife = 30 * time.Second
 
 // account is what is known of one account.
 type account struct {
-	all       times  // what the controllers have counted
-	strangers budget // from addresses where it is not known
-	homes     []home // the one of the youngest log-in last
-	places    places // attempts under way
+	all       times         // what the controllers have counted
+	counts    time.Duration // for how long they do, as far as anybody has said
+	strangers budget        // from addresses where it is not known
+	homes     []home        // the one of the youngest log-in last
+	places    places        // attempts under way
 }
 
 // home is an address where an account is known.

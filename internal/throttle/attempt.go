@@ -61,7 +61,8 @@ func (a *Attempt) enterAccount(ctx context.Context, print printState, fresh bool
 		if a.known, verdict = record.admit(t.limits, a.try, print, a.id, now); verdict != nil && readable {
 			return nil, 0, verdict
 		}
-		return record.encode(), record.keep(t.limits, a.try), nil
+		value, keep := record.kept(t.limits, a.try)
+		return value, keep, nil
 	})
 	if err == nil {
 		err = verdict

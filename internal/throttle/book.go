@@ -79,7 +79,8 @@ func (t *Throttle) change(ctx context.Context, s store.Store, try Try, change fu
 		now := t.process.now()
 		a, _ := readAccount(old, now)
 		change(a, now)
-		return a.encode(), a.keep(t.limits, try), nil
+		value, keep := a.kept(t.limits, try)
+		return value, keep, nil
 	})
 }
 
@@ -108,12 +109,18 @@ func readAddress(old []byte, now time.Time) (a *address, readable bool) {
 	return a, readable
 }
 
-// keep is how long a record is of use.
-func (a *account) keep(l Limits, try Try) time.Duration {
+// kept is a record as it is written down, and how long it is of use. For how long the
+// domain counts not everybody knows who writes of the account, so the record does.
+func (a *account) kept(l Limits, try Try) (value []byte, keep time.Duration) {
 	_, domain := try.windows(l)
-	keep := domain + l.Window + l.LongestWait + placeLife
+	if len(a.all) == 0 {
+		a.counts = 0
+	} else {
+		a.counts = max(a.counts, domain)
+	}
+	keep = max(a.counts, domain) + l.Window + l.LongestWait + placeLife
 	if len(a.homes) > 0 {
 		keep = max(keep, KnownFor)
 	}
-	return keep
+	return a.encode(), keep
 }

@@ -398,6 +398,37 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
+// TestLongMemory: a domain that forgets a wrong password after days, or never, has it counted
+// here as long, whatever is noted of the account meanwhile.
+func TestLongMemory(t *testing.T) {
+	for name, note := range map[string]func(*Throttle){
+		"nothing": func(*Throttle) {},
+		"known":   func(th *Throttle) { th.Known(t.Context(), "alice", netip.MustParseAddr("198.51.100.7")) },
+		"looked at without the policy": func(th *Throttle) {
+			if a, err := enter(t, th, from("192.0.2.1")); err == nil {
+				a.Undecided()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			th, c := start(usual)
+			try := from("192.0.2.1")
+			try.Lockout, try.Observation = 3, longestObservation
+			for range 2 {
+				if err := wrong(t, th, try); err != nil {
+					t.Fatal(err)
+				}
+				c.pass(time.Minute)
+			}
+			note(th)
+			c.pass(20 * 24 * time.Hour)
+			if err := wrong(t, th, try); waitOf(err) == 0 {
+				t.Errorf("got %v, want the one that locks refused", err)
+			}
+		})
+	}
+}
+
 // TestForgive: an administrator lets an account try again at once.
 func TestForgive(t *testing.T) {
 	th, _ := start(usual)
