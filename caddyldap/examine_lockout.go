@@ -50,12 +50,36 @@ func viewLockout(ctx context.Context, c *conn, root rootDSE) (v lockoutView, err
 func (v lockoutView) text() string {
 	text := "wrong passwords lock no account of this domain"
 	if v.domain.threshold > 0 {
-		text = fmt.Sprintf("%d wrong passwords lock an account", v.domain.threshold)
+		text = wrongPasswords(v.domain.threshold)
 	}
 	if v.strictest.known {
 		text += fmt.Sprintf(", %d by the strictest of %d password settings objects", v.strictest.threshold, v.settings)
 	}
 	return text
+}
+
+func wrongPasswords(threshold int) string {
+	if threshold == 1 {
+		return "1 wrong password locks an account"
+	}
+	return fmt.Sprintf("%d wrong passwords lock an account", threshold)
+}
+
+// tight is what a threshold means of which throttle cannot keep anything for anybody, and
+// the cure; empty where it can.
+func (v lockoutView) tight() string {
+	const cure = ": raise the account lockout threshold to 5 or more, 10 is what Microsoft proposes"
+	least := v.domain.threshold
+	if s := v.strictest.threshold; s > 0 && (least == 0 || s < least) {
+		least = s
+	}
+	switch least {
+	case 1:
+		return "each guess locks, whatever throttle does: one password must reach a controller, or nobody could log in" + cure
+	case 2:
+		return "a stranger's one guess makes an account wait, and no try is kept for its owner" + cure
+	}
+	return ""
 }
 
 // hintThreshold is about a policy of the domain that cannot be read.
@@ -89,6 +113,8 @@ func (x *examination) lockout(ctx context.Context, c *conn, root rootDSE) {
 	}
 	switch {
 	case !v.domain.known:
+	case v.tight() != "":
+		x.note("lockout", v.text(), v.tight())
 	case v.domain.threshold == 0 && !v.strictest.known:
 		x.note("lockout", v.text(), "nobody who guesses is stopped: set an account lockout threshold")
 	default:
@@ -122,7 +148,12 @@ func (d *Directory) testLockout(ctx context.Context) {
 		d.logger.Warn("self-test: how many wrong passwords lock an account cannot be seen", faultFields(nil, err)...)
 		return
 	case v.domain.known:
-		d.logger.Info("self-test: "+v.text(), zap.Int("threshold", v.domain.threshold), zap.Duration("observation", v.domain.observation), zap.Int("finer", v.settings))
+		fields := []zap.Field{zap.Int("threshold", v.domain.threshold), zap.Duration("observation", v.domain.observation), zap.Int("finer", v.settings)}
+		if hint := v.tight(); hint != "" {
+			d.logger.Warn("self-test: "+v.text(), append(fields, zap.String("hint", hint))...)
+		} else {
+			d.logger.Info("self-test: "+v.text(), fields...)
+		}
 	}
 	if text, hint := v.amiss(at, d.ServiceAccount.Name); text != "" {
 		d.logger.Warn("self-test: "+strings.TrimSpace(text), zap.String("hint", hint))
