@@ -169,7 +169,7 @@ func (d *Directory) targeted(ctx context.Context, c *conn, root rootDSE, name id
 	case form == bindDirect:
 		targets = []bindTarget{{name: d.directName(name)}}
 	default:
-		targets, err = d.bindTargets(ctx, name)
+		targets, err = d.possible(name)
 	}
 	for _, target := range targets {
 		if checkDN(target.name) != nil {
