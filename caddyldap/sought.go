@@ -79,7 +79,7 @@ func (d *Directory) FindAccount(ctx context.Context, name identity.Name) identit
 		}
 		return s
 	}
-	var l lockout
+	l := d.lockoutKnown()
 	if last.active {
 		l = d.accountLockout(last.account, last.dn)
 	}
