@@ -159,7 +159,8 @@ func (s *Store) ask(ctx bounded, again repeat, send func(context.Context, rueidi
 		}
 		fault := s.fault(err)
 		if late && ctx.end.Sub(start) < limit/2 {
-			return rueidis.RedisMessage{}, fault // others have used the time up: the server had none
+			fault.busy = true // others have used the time up: the server had none
+			return rueidis.RedisMessage{}, fault
 		}
 		if late || bool(again) {
 			s.rest.failed(time.Now(), fault)

@@ -23,13 +23,19 @@ type Error struct {
 	Server string // host:port
 	Hint   string
 	Err    error
+	busy   bool // others have used the time up
 }
 
 // Error implements error.
 func (f *Error) Error() string { return f.Server + ": " + f.Err.Error() }
 
-// Unwrap makes it an ErrDown.
-func (*Error) Unwrap() error { return store.ErrDown }
+// Unwrap makes it an ErrDown, and an ErrBusy where it is one.
+func (f *Error) Unwrap() []error {
+	if f.busy {
+		return []error{store.ErrDown, store.ErrBusy}
+	}
+	return []error{store.ErrDown}
+}
 
 // credentialsError says that name or password could not be read.
 type credentialsError struct{ error }
@@ -50,12 +56,14 @@ func (s *Store) fault(err error) *Error {
 	return f
 }
 
-// ended is what an operation returns that found no end in time.
+// ended is what an operation returns that found no end in time, because of others.
 func (s *Store) ended(ctx bounded, why error) error {
 	if err := ctx.callersEnd(context.DeadlineExceeded); err != nil {
 		return err
 	}
-	return s.fault(why)
+	fault := s.fault(why)
+	fault.busy = true
+	return fault
 }
 
 // maxSaid bounds what is repeated of a server's words.

@@ -68,6 +68,9 @@ func (t *Throttle) books() []store.Store {
 // report tells of an end that the store has not taken: what the process has counted
 // itself goes on to count.
 func (t *Throttle) report(err error) {
+	if errors.Is(err, store.ErrBusy) {
+		return
+	}
 	if errors.Is(err, store.ErrDown) || errors.Is(err, context.DeadlineExceeded) {
 		t.down(err)
 	}

@@ -13,9 +13,10 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
-// sharing is a store that several nodes share, and that may be down.
+// sharing is a store that several nodes share, and that may be down, or busy.
 type sharing struct {
 	*store.Memory
+	busy  atomic.Bool // after it has done what it was asked for
 	down  atomic.Bool
 	asked atomic.Int64
 	after func() // a change, before it is confirmed
@@ -37,6 +38,9 @@ func (s *sharing) Update(ctx context.Context, key store.Key, change store.Change
 	err := s.Memory.Update(ctx, key, change)
 	if s.after != nil {
 		s.after()
+	}
+	if s.busy.Load() {
+		return fmt.Errorf("crowded: %w: %w", store.ErrDown, store.ErrBusy)
 	}
 	if err == nil && ctx.Err() != nil {
 		return ctx.Err() // as a server behind a network
@@ -251,6 +255,43 @@ func TestStoreBack(t *testing.T) {
 				t.Errorf("at the other node: got %v", err)
 			}
 		})
+	}
+}
+
+// TestStoreBusy: threats F-10. Whoever has one record changed so often that a store cannot
+// keep up does not have the nodes count each for itself, and leaves no place behind.
+func TestStoreBusy(t *testing.T) {
+	both, s, c := nodes(2, usual, func(err error) { t.Errorf("it is not down: %v", err) })
+	try := from("192.0.2.1")
+	try.Lockout = 2
+	s.busy.Store(true)
+	for range 3 {
+		for _, node := range both {
+			if err := wrong(t, node, try); waitOf(err) == 0 {
+				t.Fatalf("got %v, want it refused", err)
+			}
+		}
+	}
+	s.busy.Store(false)
+	for _, node := range both {
+		a, err := enter(t, node, Try{Account: "bob", Address: netip.MustParseAddr("198.51.100.7")}) // who pays
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Right("")
+	}
+	a, err := enter(t, both[0], try)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.busy.Store(true)
+	a.Wrong()
+	s.busy.Store(false)
+	c.pass(time.Minute)
+	for _, node := range both {
+		if err := wrong(t, node, try); waitOf(err) == 0 {
+			t.Errorf("got %v, want the one that locks refused", err)
+		}
 	}
 }
 

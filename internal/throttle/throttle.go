@@ -63,6 +63,11 @@ func (t *Throttle) look(ctx context.Context, try Try) (*Attempt, error) {
 	return a, err
 }
 
+// busyPause is the wait where so many ask for one account, or from one address, that the
+// store cannot keep up. It is not down then, and counting in the process would be what a
+// crowd of guessers wants.
+const busyPause = time.Second
+
 // enterTime bounds how long it may take to write the places down.
 const enterTime = 5 * time.Second
 
@@ -79,6 +84,10 @@ func (t *Throttle) enter(ctx context.Context, try Try, print printState) (*Attem
 		t.pay(ctx)
 	}
 	err := a.enter(ctx, print)
+	if errors.Is(err, store.ErrBusy) {
+		t.owe(a, try, nil) // nobody knows whether it has a place
+		return nil, &Refused{Wait: busyPause, Whose: OfAccount}
+	}
 	if errors.Is(err, store.ErrDown) && a.book != store.Store(t.process.memory) {
 		t.down(err)
 		a.book, a.strayed = t.process.memory, true
