@@ -43,6 +43,17 @@ func (l lockout) careful() lockout {
 	return lockout{known: true, threshold: l.threshold, observation: max(l.observation, assumedObservation)}
 }
 
+// shared is a policy for one of two names that may be the same account's: sAMAccountName
+// and a UPN of another spelling are counted apart where nobody can tell. What strangers
+// may try by each, two less than the threshold at most, is together one less than lock
+// the account.
+func (l lockout) shared() lockout {
+	if l.threshold > 3 {
+		l.threshold = (l.threshold-1)/2 + 2
+	}
+	return l
+}
+
 // readLockout reads a threshold, [MS-ADA1] 2.372 and [MS-ADA2], and how long wrong
 // passwords count. Without a threshold nothing is known.
 func readLockout(e *ldap.Entry, threshold, observation string) lockout {

@@ -57,27 +57,32 @@ func (s *sought) close() {
 // FindAccount implements identity.AccountFinder. The service account looks the name up
 // in the whole domain. Where it cannot, whom the name meant a while ago counts; and
 // then, as without a service account, whoever of those that have logged in has such a
-// name; and then the name itself. No failure of this is one of a log-in.
+// name; and then the name itself, which may be one of two. No failure of this is one of a
+// log-in: whom the controllers know gets in though the service account does not.
 func (d *Directory) FindAccount(ctx context.Context, name identity.Name) identity.Sought {
 	if name.Check() != nil {
 		return identity.Sought{Account: textual + "?"} // nobody is asked about those
 	}
 	if d.service == nil {
-		return d.textual(name)
+		return countedAs(d.unasked(name), d.lockoutKnown().shared())
 	}
 	key := identity.Name{Domain: identity.Fold(name.Domain), User: identity.Fold(name.User)}
 	last, before := d.sought.names.GetIfPresent(key)
 	if !before || !d.fresh(last) {
-		if now, err := d.seekOnce(ctx, key, name); err == nil {
+		now, err := d.seekOnce(ctx, key, name)
+		if err != nil && !before {
+			return countedAs(d.unasked(name), d.lockoutKnown().careful().shared())
+		}
+		if err == nil {
 			last = now
 		}
 	}
 	if last.account == "" {
-		s := d.textual(name)
+		l := d.lockoutKnown()
 		if !before && last.active { // as of an account whose policy is not known yet
-			s = countedAs(s.Account, d.lockoutKnown().careful())
+			l = l.careful()
 		}
-		return s
+		return countedAs(d.unasked(name), l)
 	}
 	l := d.lockoutKnown()
 	if last.active {

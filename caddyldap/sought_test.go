@@ -50,13 +50,13 @@ func TestFindAccount(t *testing.T) {
 	lone := demoDirectory(s)
 	lone.ServiceAccount = nil
 	taught, _ := open(t, lone, "EXAMPLE")
-	for _, d := range []*Directory{asked, taught} {
+	for d, threshold := range map[*Directory]int{asked: 10, taught: 6} { // see shared
 		id, err := logIn(t, d, "bob", "Secr3t-bob")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, typed := range spellingsOf {
-			if got := awaited(t, d, typed, 10); got.Account != id.AccountKey() || got.Observation != 10*time.Minute {
+			if got := awaited(t, d, typed, threshold); got.Account != id.AccountKey() || got.Observation != 10*time.Minute {
 				t.Errorf("service account %v, %q: got %v, want %s", d.service != nil, typed, got, id.AccountKey())
 			}
 		}
@@ -101,6 +101,41 @@ func TestFindAccountUntaught(t *testing.T) {
 	} {
 		if got := d.FindAccount(t.Context(), identity.ParseName(typed)).Account; got != want {
 			t.Errorf("%q: got %q, want %q", typed, got, want)
+		}
+	}
+}
+
+// TestTwoNamesOfOneAccount: threats F-11. Where nobody can tell that two names are one
+// account's, what strangers may try by both together does not lock it, and whoever is
+// nobody has as many tries.
+func TestTwoNamesOfOneAccount(t *testing.T) {
+	for threshold := 3; threshold <= 12; threshold++ {
+		s := startDemo(t, func(c *demodir.Config) { c.LockoutThreshold = threshold })
+		lone, refused := demoDirectory(s), demoDirectory(s)
+		lone.ServiceAccount, refused.ServiceAccount.Secret = nil, "changed by somebody"
+		alone, _ := open(t, lone, "EXAMPLE")
+		broken, _ := open(t, refused, "EXAMPLE")
+		if _, err := logIn(t, alone, "alice", "Secr3t-alice"); err != nil {
+			t.Fatal(err)
+		}
+		for d, name := range map[*Directory]string{alone: "no service account", broken: "a service account that is refused"} {
+			strangers := func(typed string) (identity.Sought, int) {
+				found := d.FindAccount(t.Context(), identity.ParseName(typed))
+				if found.Threshold == 0 { // throttle's attempts are the only limit
+					return found, threshold
+				}
+				return found, max(found.Threshold-2, 1)
+			}
+			sam, one := strangers("bob")
+			upn, two := strangers("bob.baker@example.test")
+			if sam.Account == upn.Account || one+two >= threshold {
+				t.Errorf("%s, %d lock the account: strangers have %d tries by one name and %d by the other (%v, %v)", name, threshold, one, two, sam, upn)
+			}
+			for _, other := range []string{"alice", "nobody"} {
+				if _, got := strangers(other); got != one {
+					t.Errorf("%s, threshold %d: %d tries for %s and %d for bob", name, threshold, got, other, one)
+				}
+			}
 		}
 	}
 }

@@ -110,13 +110,12 @@ func (t *taught) of(n identity.Name) (account string, ok bool) {
 	return "", false
 }
 
-// textual is the account that a name means as far as is known without asking.
-func (d *Directory) textual(n identity.Name) identity.Sought {
-	account, ok := d.taught.of(n)
-	if !ok {
-		account = textual + spelling(n)
+// unasked is the account that a name means as far as is known without asking.
+func (d *Directory) unasked(n identity.Name) string {
+	if account, ok := d.taught.of(n); ok {
+		return account
 	}
-	return countedAs(account, d.lockoutKnown())
+	return textual + spelling(n)
 }
 
 // notice keeps what a log-in shows to whom the directory has let in: his names, and how

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/daemon"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 )
 
@@ -23,12 +23,7 @@ var buildCaddy = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "caddy")
-	build := exec.Command("go", "build", "-o", binary, "../cmd/caddy")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return binary, nil
+	return daemon.BuildCaddy(dir)
 })
 
 // demonstration is a running demo.

@@ -9,19 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/daemon"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/redis"
-	"github.com/caddy-ntlm/caddy-ntlm/integration/servers"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
 
@@ -72,60 +68,32 @@ func startNodes(t *testing.T, config siteConfig) *nodes {
 		n.admin[i] = "http://" + config.Admin
 		var caddyfile []byte
 		n.each[i], caddyfile = write(t, config)
-		runCaddy(t, caddyfile)
-	}
-	for _, s := range n.each {
-		awaitPort(t, s)
+		runCaddy(t, n.each[i], caddyfile)
 	}
 	n.https, n.http = "https://localhost:"+n.inTurns(t, func(s *site) string { return s.HTTPS }), "http://127.0.0.1:"+n.inTurns(t, func(s *site) string { return s.HTTP })
 	return n
 }
 
-// runCaddy runs a Caddyfile in a process of its own until the test ends.
-func runCaddy(t *testing.T, caddyfile []byte) {
+// runCaddy runs a site's Caddyfile in a process of its own until the test ends.
+func runCaddy(t *testing.T, s *site, caddyfile []byte) {
 	t.Helper()
 	binary, err := buildCaddy()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	path := filepath.Join(dir, "Caddyfile")
-	do(t, "writing", func() error { return os.WriteFile(path, caddyfile, 0o600) })
-	output := new(servers.Output)
-	process := exec.Command(binary, "run", "--config", path, "--adapter", "caddyfile")
-	process.Stdout, process.Stderr = output, output
-	process.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	do(t, "starting Caddy", process.Start)
-	ended := make(chan error, 1)
-	go func() { ended <- process.Wait() }()
-	t.Cleanup(func() {
-		_ = process.Process.Signal(syscall.SIGTERM) // where it has ended, Wait says how
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("Caddy ended with %v:\n%s", err, output)
-			}
-		case <-time.After(20 * time.Second):
-			_ = process.Process.Kill()
-			t.Errorf("Caddy does not end:\n%s", output)
-		}
-	})
-}
-
-// awaitPort waits until a site answers.
-func awaitPort(t *testing.T, s *site) {
-	t.Helper()
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.HTTP, "http://"))
+	listens := func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(s.HTTP, "http://"))
 		if err == nil {
-			conn.Close()
-			return
+			err = conn.Close()
 		}
-		if time.Since(began) > 30*time.Second {
-			t.Fatalf("Caddy does not listen: %v\n%s", err, read(t, s.logPath))
-		}
+		return err
 	}
+	caddy, err := daemon.Caddy(binary, t.TempDir(), caddyfile, listens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, "starting Caddy", caddy.Run)
+	t.Cleanup(func() { do(t, "stopping Caddy", caddy.Close) })
 }
 
 // inTurns is the port of a proxy that knows of no HTTP: what a node sees is the client's

@@ -86,7 +86,7 @@ https://localhost:{{.HTTPSPort}} {
 // start runs a site until the test ends.
 func start(t *testing.T, config siteConfig, options ...option) *site {
 	t.Helper()
-	s, caddyfile := write(t, config, options...)
+	s, caddyfile := write(t, config, append(options, inOrder)...)
 	load(t, caddyfile)
 	return s
 }
@@ -99,9 +99,6 @@ func write(t *testing.T, config siteConfig, options ...option) (s *site, caddyfi
 	}
 	if config.CA == "" {
 		config.CA = domain.CA()
-	}
-	if !strings.Contains(config.Global, "servers {") {
-		config.Global += ordered
 	}
 	dir, err := os.MkdirTemp("", "caddy-ntlm-site-") // t.TempDir holds the test's name, and some are braces
 	if err != nil {
@@ -140,7 +137,7 @@ func load(t *testing.T, caddyfile []byte) {
 	if err := caddy.Load(config, true); err != nil {
 		t.Fatalf("loading: %v\n%s", err, caddyfile)
 	}
-	starts.Add(1) // read with every packet: see ordered
+	starts.Add(1) // read with every packet: see inOrder
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping: %v", err)

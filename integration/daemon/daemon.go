@@ -3,6 +3,7 @@
 //
 //   - daemon.go: the process
 //   - certificate.go: a certificate for it on loopback
+//   - caddy.go: our own Caddy as such a server, where one process is not enough
 package daemon
 
 import (
@@ -20,7 +21,7 @@ import (
 // patience is how long a server may take to answer, or to end, on a busy machine.
 const (
 	patience    = 20 * time.Second
-	endPatience = 10 * time.Second
+	endPatience = 20 * time.Second
 )
 
 // Daemon is a server's process. The fields are set before Run.
@@ -66,7 +67,12 @@ func (d *Daemon) Run() error {
 		if ctx.Err() != nil {
 			return errors.Join(fmt.Errorf("%s does not answer: %w\n%s", name, err, d.Said()), d.Close())
 		}
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case err := <-d.ended:
+			d.ended <- nil // for Close
+			return fmt.Errorf("%s ended before it answered: %v\n%s", name, err, d.Said())
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 
@@ -93,7 +99,8 @@ func (d *Daemon) Freeze() error { return d.process.Process.Signal(syscall.SIGSTO
 // Thaw ends Freeze.
 func (d *Daemon) Thaw() error { return d.process.Process.Signal(syscall.SIGCONT) }
 
-// Close ends the server and waits for it. It may be called more than once.
+// Close ends the server and waits for it. It may be called more than once. The error is of
+// one that was to end in order and did not.
 func (d *Daemon) Close() error {
 	signal := d.Stop
 	if signal == 0 {
@@ -102,13 +109,17 @@ func (d *Daemon) Close() error {
 	if err := d.process.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
+	var err error
 	select {
-	case <-d.ended:
+	case err = <-d.ended:
 	case <-time.After(endPatience):
 		_ = d.process.Process.Kill()
-		<-d.ended
+		err = <-d.ended
 	}
 	d.ended <- nil // for another Close
+	if err != nil && d.Stop != 0 {
+		return fmt.Errorf("%s ended with %w\n%s", filepath.Base(d.process.Path), err, d.Said())
+	}
 	return nil
 }
 

@@ -68,6 +68,15 @@ func again(t *testing.T, s store.Store) {
 	}
 }
 
+// working is a server, and a store in it that works.
+func working(t *testing.T, options Options) (*Server, *redisstore.Store) {
+	t.Helper()
+	server := start(t, options)
+	s := open(t, server)
+	again(t, s)
+	return server, s
+}
+
 // soon fails where an operation takes longer than it may.
 func soon(t *testing.T, operation func() error) error {
 	t.Helper()
@@ -117,9 +126,7 @@ func TestServerRefuses(t *testing.T) {
 
 // TestFullServerRemoves: where nothing more fits, what is there can be read and removed.
 func TestFullServerRemoves(t *testing.T) {
-	server := start(t, Options{})
-	s := open(t, server)
-	again(t, s)
+	server, s := working(t, Options{})
 	server.must(t, "CONFIG", "SET", "maxmemory", "1")
 	down(t, update(t, s)(), "maxmemory")
 	if err := get(t, s)(); err != nil {
@@ -261,9 +268,7 @@ func TestServerCannotSave(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	server := start(t, Options{Args: []string{"--dir", dir, "--save", "3600 1"}})
-	s := open(t, server)
-	again(t, s)
+	server, s := working(t, Options{Args: []string{"--dir", dir, "--save", "3600 1"}})
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -340,9 +345,7 @@ func TestServerHangs(t *testing.T) {
 		"paused": {func(t *testing.T, s *Server) { s.must(t, "CLIENT", "PAUSE", "2500", "ALL") }, func(*testing.T, *Server) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := start(t, Options{})
-			s := open(t, server)
-			again(t, s)
+			server, s := working(t, Options{})
 			test.hang(t, server)
 			start := time.Now()
 			down(t, soon(t, get(t, s)), "hangs")
@@ -380,9 +383,7 @@ func check(t *testing.T, err error) {
 // TestServerRestarts: idle connections that have died unnoticed fail nobody who only
 // reads, and nobody twice.
 func TestServerRestarts(t *testing.T) {
-	server := start(t, Options{Keep: true})
-	s := open(t, server)
-	again(t, s)
+	server, s := working(t, Options{Keep: true})
 	check(t, s.Update(t.Context(), key, put("kept")))
 	check(t, server.Kill())
 	check(t, server.Restart())
@@ -413,9 +414,7 @@ func TestNoFileDescriptors(t *testing.T) {
 // TestCallersEnd: a context that ends first is the caller's business, and takes no server
 // out of service.
 func TestCallersEnd(t *testing.T) {
-	server := start(t, Options{})
-	s := open(t, server)
-	again(t, s)
+	server, s := working(t, Options{})
 	server.must(t, "CLIENT", "PAUSE", "600", "ALL")
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -429,9 +428,7 @@ func TestCallersEnd(t *testing.T) {
 
 // TestClose: nothing is left, and what is asked after it fails.
 func TestClose(t *testing.T) {
-	server := start(t, Options{})
-	s := open(t, server)
-	again(t, s)
+	server, s := working(t, Options{})
 	s.Close()
 	s.Close()
 	down(t, get(t, s)(), "")

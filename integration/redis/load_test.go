@@ -82,31 +82,7 @@ func TestFaultsUnderLoad(t *testing.T) {
 	c := &crowd{t: t, nodes: []store.Store{open(t, server), open(t, server)}, taken: make(map[string]int), confirmed: make(map[string]bool)}
 	over, ended := make(chan struct{}), make(chan int)
 	go func() { ended <- c.run(over) }()
-	for _, fault := range []struct {
-		name        string
-		break_, end func()
-	}{
-		{"killed", func() { check(t, server.Kill()) }, func() { check(t, server.Restart()) }},
-		{"frozen", func() { check(t, server.Freeze()) }, func() { check(t, server.Thaw()) }},
-		{"slowed", func() { server.must(t, "CLIENT", "PAUSE", "1500", "ALL") }, func() { time.Sleep(500 * time.Millisecond) }},
-		{"filled", func() { server.must(t, "CONFIG", "SET", "maxmemory", "1") }, func() { server.must(t, "CONFIG", "SET", "maxmemory", "0") }},
-		{"cut", func() { server.must(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }, func() {}},
-		{"killed again", func() { check(t, server.Kill()) }, func() { check(t, server.Restart()) }},
-	} {
-		time.Sleep(time.Second)
-		fault.break_()
-		time.Sleep(time.Second)
-		fault.end()
-		mended := time.Now()
-		for c.lastWell.Load() < mended.UnixNano() {
-			if time.Since(mended) > recovery {
-				t.Fatalf("%s: nothing works %v after it ended", fault.name, recovery)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		t.Logf("%s: back after %v", fault.name, time.Since(mended))
-	}
-	time.Sleep(time.Second)
+	server.Suffer(t, recovery, func(since time.Time) bool { return c.lastWell.Load() > since.UnixNano() })
 	close(over)
 	c.judge(<-ended)
 }

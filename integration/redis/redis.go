@@ -104,12 +104,13 @@ func (s *Server) answers(context.Context) error {
 // Restart runs a killed server again, at its address.
 func (s *Server) Restart() error { return s.Run() }
 
-// Do has redis-cli say something to the server, and gives what it prints.
+// Do has redis-cli say something to the server, and gives what it prints. An error that the
+// server answers with is one.
 func (s *Server) Do(words ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	host, port := s.hostPort()
-	args := []string{"-h", host, "-p", port, "--no-auth-warning"}
+	args := []string{"-h", host, "-p", port, "--no-auth-warning", "-e"}
 	if s.options.TLS {
 		args = append(args, "--tls", "--cacert", s.CA)
 	}

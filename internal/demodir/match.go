@@ -30,10 +30,29 @@ const (
 	ruleInChain = "1.2.840.113556.1.4.1941"
 )
 
-// matcher applies filters to entries.
+// matcher applies a filter to entries, one after another.
 type matcher struct {
 	tree      *tree
 	noInChain bool
+	wanted    map[*filter]wanted // so that a filter is read once and not at each entry
+}
+
+// wanted is the value of a part of a filter, in canonical form.
+type wanted struct {
+	value string
+	ok    bool
+}
+
+func (m *matcher) want(f *filter) (string, bool) {
+	w, known := m.wanted[f]
+	if !known {
+		w.value, w.ok = m.tree.canonical(f.attr, f.value)
+		if m.wanted == nil {
+			m.wanted = make(map[*filter]wanted)
+		}
+		m.wanted[f] = w
+	}
+	return w.value, w.ok
 }
 
 func (m *matcher) match(f *filter, e *entry) verdict {
@@ -62,6 +81,9 @@ func (m *matcher) combine(f *filter, e *entry) verdict {
 		if v := m.match(part, e); all && v < result || !all && v > result {
 			result = v
 		}
+		if result == truth(!all) {
+			break // nothing changes that
+		}
 	}
 	return result
 }
@@ -75,7 +97,7 @@ func values(e *entry, attr string) [][]byte {
 }
 
 func (m *matcher) equal(f *filter, e *entry) verdict {
-	want, ok := m.tree.canonical(f.attr, f.value)
+	want, ok := m.want(f)
 	if !ok {
 		return undefined
 	}
@@ -91,7 +113,7 @@ func (m *matcher) order(f *filter, e *entry) verdict {
 	if s := syntaxOf(f.attr); s != syntaxText && s != syntaxNumber {
 		return undefined
 	}
-	want, ok := m.tree.canonical(f.attr, f.value)
+	want, ok := m.want(f)
 	if !ok {
 		return undefined
 	}

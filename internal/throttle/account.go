@@ -90,14 +90,15 @@ func (a *account) own(address netip.Addr) (*budget, netip.Addr) {
 	return &a.strangers, netip.Addr{}
 }
 
-// most is how many wrong passwords may reach a controller in all: one less than lock
-// the account. The last of them is kept for addresses where its owner is known.
-func (a *account) most(lockout int, known bool) int {
+// borne is how many wrong passwords may reach a controller in all: one less than lock
+// the account. The last of them is kept for addresses where its owner is known, whether
+// there are any or not: strangers would see which names have somebody who logs in.
+func borne(lockout int, known bool) int {
 	if lockout <= 0 {
 		return 0
 	}
 	most := min(max(lockout-1, 1), maxCounted)
-	if !known && len(a.homes) > 0 && most > 1 {
+	if !known && most > 1 {
 		most--
 	}
 	return most
@@ -109,7 +110,7 @@ func (a *account) admit(l Limits, try Try, print printState, id uint64, now time
 	own, home := a.own(try.Address)
 	known = home.IsValid()
 	window, domain := try.windows(l)
-	most := a.most(try.Lockout, known)
+	most := borne(try.Lockout, known)
 	for _, wait := range [...]time.Duration{own.until.Sub(now), own.wrong.full(l.Attempts, now, window), a.all.full(most, now, domain)} {
 		if wait > 0 {
 			return known, &Refused{Wait: wait, Whose: OfAccount}

@@ -225,7 +225,7 @@ func TestStoreBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			both, s, c := nodes(2, usual, nil)
 			try := from("192.0.2.1")
-			try.Lockout, try.Observation = 3, time.Hour
+			try.Lockout, try.Observation = 4, time.Hour
 			s.down.Store(!test.begun)
 			a, err := enter(t, both[0], try)
 			if err != nil {
