@@ -106,14 +106,11 @@ func (d *Directory) domainLockout(ctx context.Context, c *conn, root rootDSE) (l
 		return last.lockout, nil
 	}
 	if !root.ad {
-		seen, err := d.readPolicies(ctx, c, root)
-		if err != nil {
-			return last.lockout, err
-		}
+		last = d.policiesInTime(ctx, c, root, last, now)
 		kept.mu.Lock()
 		defer kept.mu.Unlock()
-		kept.domain = dated{seen.strictest, now}
-		return seen.strictest, nil
+		kept.domain = last
+		return last.lockout, nil
 	}
 	e, err := c.entry(ctx, root.base, "lockoutThreshold", "lockOutObservationWindow")
 	if err != nil && !isResult(err) {

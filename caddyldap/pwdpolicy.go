@@ -46,6 +46,25 @@ func (d *Directory) readPolicies(ctx context.Context, c *conn, root rootDSE) (se
 	return seen, nil
 }
 
+// policiesPause is how soon policies are looked for again that were not to be had in time.
+const policiesPause = 30 * time.Second
+
+// policiesInTime is readPolicies for a log-in, which waits for the answer. A server without
+// an index may search long: then what was known goes on to hold, or a careful policy, and
+// not each log-in asks again.
+func (d *Directory) policiesInTime(ctx context.Context, c *conn, root rootDSE, last dated, now time.Time) dated {
+	ctx, cancel := context.WithTimeout(ctx, soughtDeadline/2)
+	defer cancel()
+	seen, err := d.readPolicies(ctx, c, root)
+	switch {
+	case err == nil:
+		return dated{seen.strictest, now}
+	case !last.known:
+		last.lockout = last.careful()
+	}
+	return dated{last.lockout, now.Add(policiesPause - policyAge)}
+}
+
 // readPolicy reads one. Without pwdLockout it locks nobody, and without an interval wrong
 // passwords count until a right one.
 func readPolicy(e *ldap.Entry) lockout {

@@ -1,9 +1,27 @@
 package caddyldap
 
 import (
+	"context"
 	"testing"
 	"time"
 )
+
+// TestPoliciesHoldNobodyUp: a server that does not find its policies in time is not asked for
+// them again by each log-in, and whose name it is it still says.
+func TestPoliciesHoldNobodyUp(t *testing.T) {
+	s := unixPeople(t, map[string][]string{"anna": {"anna"}})
+	d, _ := open(t, unixDirectory(s, "OU=Staff,"+s.BaseDN()), "EXAMPLE")
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := d.service.do(t.Context(), func(c *conn, root rootDSE) error {
+		_, err := d.domainLockout(late, c, root)
+		return err
+	})
+	got := d.lockouts.domain
+	if err != nil || got.threshold != assumedThreshold || d.now().Sub(got.at) >= policyAge {
+		t.Errorf("got %v of %v, %v", got.lockout, got.at, err)
+	}
+}
 
 // TestReadPolicy: draft-behera-ldap-password-policy-10 5.2.10 to 5.2.13.
 func TestReadPolicy(t *testing.T) {
