@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -45,4 +46,13 @@ func TestBusyIsNotDown(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestMilliseconds: what is kept for very long is not gone at once.
+func TestMilliseconds(t *testing.T) {
+	for keep, want := range map[time.Duration]string{1: "1", time.Millisecond: "1", time.Millisecond + 1: "2", time.Hour: "3600000", math.MaxInt64: "9223372036855"} {
+		if got := milliseconds(keep); got != want {
+			t.Errorf("%v: got %s, want %s", keep, got, want)
+		}
+	}
 }

@@ -181,5 +181,9 @@ func (s *Store) bytes(m rueidis.RedisMessage) ([]byte, error) {
 
 // milliseconds is a time to keep something for, as PX takes it.
 func milliseconds(keep time.Duration) string {
-	return strconv.FormatInt(max(1, int64((keep+time.Millisecond-1)/time.Millisecond)), 10)
+	whole := keep / time.Millisecond
+	if keep%time.Millisecond > 0 {
+		whole++
+	}
+	return strconv.FormatInt(max(1, int64(whole)), 10)
 }
