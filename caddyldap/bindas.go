@@ -119,17 +119,29 @@ func (d *Directory) bindTargets(ctx context.Context, n identity.Name) ([]bindTar
 		return nil, err
 	}
 	switch form {
-	case bindTemplate:
-		user, err := d.ownUser(n)
-		return []bindTarget{{name: strings.ReplaceAll(d.BindAs.Template, placeUser, ldap.EscapeDN(user)), dn: true}}, err
+	case bindDirect:
+		return d.direct(ctx, n)
+	case bindSearch:
+		return d.searched(ctx, n)
+	}
+	targets, err := d.possible(n)
+	if err == nil && len(targets) > 1 && d.service != nil {
+		return d.firstThere(ctx, targets)
+	}
+	return targets, err
+}
+
+// possible are the DNs that a typed name may lead to, where the form of binding makes DNs
+// of names without asking anybody.
+func (d *Directory) possible(n identity.Name) ([]bindTarget, error) {
+	switch d.BindAs.Form {
 	case bindAbsolute:
 		return d.absolute(n.String())
 	case bindRelative:
 		return d.relative(n.String())
-	case bindSearch:
-		return d.searched(ctx, n)
 	}
-	return d.direct(ctx, n)
+	user, err := d.ownUser(n)
+	return []bindTarget{{name: strings.ReplaceAll(d.BindAs.Template, placeUser, ldap.EscapeDN(user)), dn: true}}, err
 }
 
 // direct takes a typed name as it is. What looks like a domain before a backslash may

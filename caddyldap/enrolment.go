@@ -131,7 +131,7 @@ func (d *Directory) meant(ctx context.Context, c *conn, root rootDSE, name ident
 
 // meantByDN is meant where the name leads to DNs without a search.
 func (d *Directory) meantByDN(ctx context.Context, c *conn, name identity.Name) (*ldap.Entry, error) {
-	targets, err := d.bindTargets(ctx, name)
+	targets, err := d.possible(name)
 	if err != nil {
 		return nil, err
 	}

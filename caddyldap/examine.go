@@ -115,6 +115,15 @@ func (x *examination) fault(about string, err error) {
 	x.tell(o)
 }
 
+// ldap tells of LDAP that does not work, which is no fault where none is needed.
+func (x *examination) ldap(about string, err error) {
+	if x.directory.needsLDAP() {
+		x.fault(about, err)
+		return
+	}
+	x.note(about, err.Error()+"; no LDAP of it is needed", "")
+}
+
 // shown is the server as a server line would name it.
 func (s *server) shown() string {
 	if s.url.TLS {

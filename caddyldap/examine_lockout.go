@@ -50,12 +50,37 @@ func viewLockout(ctx context.Context, c *conn, root rootDSE) (v lockoutView, err
 func (v lockoutView) text() string {
 	text := "wrong passwords lock no account of this domain"
 	if v.domain.threshold > 0 {
-		text = fmt.Sprintf("%d wrong passwords lock an account", v.domain.threshold)
+		text = wrongPasswords(v.domain.threshold)
 	}
 	if v.strictest.known {
 		text += fmt.Sprintf(", %d by the strictest of %d password settings objects", v.strictest.threshold, v.settings)
 	}
 	return text
+}
+
+func wrongPasswords(threshold int) string {
+	if threshold == 1 {
+		return "1 wrong password locks an account"
+	}
+	return fmt.Sprintf("%d wrong passwords lock an account", threshold)
+}
+
+// least is the lowest threshold.
+func (v lockoutView) least() int {
+	return v.domain.stricter(v.strictest).threshold
+}
+
+// tight is what a threshold means of which throttle cannot keep anything for anybody, and
+// the cure; empty where it can.
+func tight(least int) string {
+	const cure = ": raise the account lockout threshold to 5 or more, 10 is what Microsoft proposes"
+	switch least {
+	case 1:
+		return "each guess locks, whatever throttle does: one password must reach a controller, or nobody could log in" + cure
+	case 2:
+		return "a stranger's one guess makes an account wait, and no try is kept for its owner" + cure
+	}
+	return ""
 }
 
 // hintThreshold is about a policy of the domain that cannot be read.
@@ -80,6 +105,7 @@ func (v lockoutView) amiss(root rootDSE, account string) (text, hint string) {
 // lockout says how many wrong passwords accounts bear.
 func (x *examination) lockout(ctx context.Context, c *conn, root rootDSE) {
 	if !root.ad {
+		x.policies(ctx, c, root)
 		return
 	}
 	v, err := viewLockout(ctx, c, root)
@@ -89,6 +115,8 @@ func (x *examination) lockout(ctx context.Context, c *conn, root rootDSE) {
 	}
 	switch {
 	case !v.domain.known:
+	case tight(v.least()) != "":
+		x.note("lockout", v.text(), tight(v.least()))
 	case v.domain.threshold == 0 && !v.strictest.known:
 		x.note("lockout", v.text(), "nobody who guesses is stopped: set an account lockout threshold")
 	default:
@@ -102,29 +130,60 @@ func (x *examination) lockout(ctx context.Context, c *conn, root rootDSE) {
 	}
 }
 
+// policies says it of a server that is no Active Directory.
+func (x *examination) policies(ctx context.Context, c *conn, root rootDSE) {
+	switch seen, err := x.directory.readPolicies(ctx, c, root); {
+	case err != nil:
+		x.fault("lockout", diagnose(c.server, searching, err))
+	case seen.n == 0:
+		x.unclear("lockout", seen.text(), hintNoPolicy)
+	case tight(seen.strictest.threshold) != "":
+		x.note("lockout", seen.text(), tight(seen.strictest.threshold))
+	default:
+		x.well("lockout", "%s", seen.text())
+	}
+}
+
 // testLockout says in the log, after the start, how many wrong passwords accounts bear,
 // and what of that cannot be seen.
 func (d *Directory) testLockout(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, overall)
 	defer cancel()
 	var v lockoutView
+	var seen policiesSeen
 	var at rootDSE
 	err := d.service.do(ctx, func(c *conn, root rootDSE) (err error) {
 		if at = root; root.ad {
 			v, err = viewLockout(ctx, c, root)
+		} else {
+			seen, err = d.readPolicies(ctx, c, root)
 		}
 		return err
 	})
 	switch {
-	case ctx.Err() != nil || err == nil && !at.ad:
+	case ctx.Err() != nil:
 		return
 	case err != nil:
 		d.logger.Warn("self-test: how many wrong passwords lock an account cannot be seen", faultFields(nil, err)...)
 		return
+	case !at.ad:
+		if seen.n > 0 {
+			d.tellLockout(seen.text(), seen.strictest, seen.strictest.threshold, seen.n)
+		}
+		return
 	case v.domain.known:
-		d.logger.Info("self-test: "+v.text(), zap.Int("threshold", v.domain.threshold), zap.Duration("observation", v.domain.observation), zap.Int("finer", v.settings))
+		d.tellLockout(v.text(), v.domain, v.least(), v.settings)
 	}
 	if text, hint := v.amiss(at, d.ServiceAccount.Name); text != "" {
 		d.logger.Warn("self-test: "+strings.TrimSpace(text), zap.String("hint", hint))
 	}
+}
+
+func (d *Directory) tellLockout(text string, l lockout, least, finer int) {
+	fields := []zap.Field{zap.Int("threshold", l.threshold), zap.Duration("observation", l.observation), zap.Int("finer", finer)}
+	if hint := tight(least); hint != "" {
+		d.logger.Warn("self-test: "+text, append(fields, zap.String("hint", hint))...)
+		return
+	}
+	d.logger.Info("self-test: "+text, fields...)
 }

@@ -36,7 +36,7 @@ func (x *examination) server(ctx context.Context, s *server) {
 	}
 	c, err := x.directory.connect(ctx, s)
 	if err != nil {
-		x.fault("tls", err)
+		x.ldap("tls", err)
 		if identity.KindOf(err) == identity.KindTLS {
 			x.presented(ctx, s)
 		}
@@ -80,7 +80,7 @@ func (x *examination) reaches(ctx context.Context, s *server) bool {
 	began := time.Now()
 	raw, err := (&net.Dialer{Timeout: x.directory.dialTimeout()}).DialContext(ctx, "tcp", s.url.Addr())
 	if err != nil {
-		x.fault("tcp", diagnose(s, dialing, err))
+		x.ldap("tcp", diagnose(s, dialing, err))
 		return false
 	}
 	defer raw.Close()
@@ -141,7 +141,7 @@ func nameOf(c *x509.Certificate) string { return c.Subject.String() }
 func (x *examination) root(ctx context.Context, c *conn) (rootDSE, bool) {
 	root, err := readRoot(ctx, c)
 	if err != nil {
-		x.fault("rootdse", diagnose(c.server, searching, err))
+		x.ldap("rootdse", diagnose(c.server, searching, err))
 		return root, false
 	}
 	x.directory.domain.note(root)

@@ -88,6 +88,8 @@ func TestExamine(t *testing.T) {
 		"signing wanted":        {func(c *demodir.Config) { c.SigningRequired = true }, nil, 0, []string{"fault ntlm: ", "signing_required", "fault ntlm: verify relay, will not work at", "well basic: "}, 2},
 		"bindings always":       {func(c *demodir.Config) { c.Bindings = true }, nil, 0, []string{"fault ntlm: ", "channel_binding", "LdapEnforceChannelBinding"}, 2},
 		"bindings compared":     {func(c *demodir.Config) { c.SentBindings = true }, nil, 0, []string{"fault ntlm: the controller compares channel bindings", "schemes basic"}, 1},
+		"locks at once":         {func(c *demodir.Config) { c.LockoutThreshold = 1 }, nil, 0, []string{"note lockout: 1 wrong password locks an account | ", "each guess locks", "raise the account lockout threshold"}, 0},
+		"locks soon":            {func(c *demodir.Config) { c.LockoutThreshold = 2 }, nil, 0, []string{"note lockout: 2 wrong passwords lock an account | ", "no try is kept for its owner", "raise the account lockout threshold"}, 0},
 		"no tokenGroups":        {func(c *demodir.Config) { c.NoTokenGroups = true }, nil, 0, []string{"note rights: the service account may not read tokenGroups", "Windows Authorization Access Group"}, 0},
 		"no TLS":                {func(c *demodir.Config) { c.AllowPlain = true }, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"note tls: no TLS", "note words: insecure_plaintext"}, 0},
 		"plain and refused":     {nil, func(d *Directory, s *demodir.Server) { d.Server, d.InsecurePlaintext = []Server{{URL: s.LDAP()}}, true }, 0, []string{"fault service: ", "write ldaps:// or starttls", "fault basic: verify bind, will not work"}, 3},

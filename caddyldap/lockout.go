@@ -94,7 +94,7 @@ type dated struct {
 	at time.Time
 }
 
-// domainLockout is the policy of the domain. Where it cannot be asked for, the last one
+// domainLockout is the policy of the domain, or what holds for everybody elsewhere. Where it cannot be asked for, the last one
 // holds.
 func (d *Directory) domainLockout(ctx context.Context, c *conn, root rootDSE) (lockout, error) {
 	kept := &d.lockouts
@@ -102,7 +102,14 @@ func (d *Directory) domainLockout(ctx context.Context, c *conn, root rootDSE) (l
 	last := kept.domain
 	kept.mu.Unlock()
 	now := d.now()
-	if !root.ad || !last.at.IsZero() && now.Sub(last.at) < policyAge {
+	if !last.at.IsZero() && now.Sub(last.at) < policyAge {
+		return last.lockout, nil
+	}
+	if !root.ad {
+		last = d.policiesInTime(ctx, c, root, last, now)
+		kept.mu.Lock()
+		defer kept.mu.Unlock()
+		kept.domain = last
 		return last.lockout, nil
 	}
 	e, err := c.entry(ctx, root.base, "lockoutThreshold", "lockOutObservationWindow")

@@ -128,6 +128,20 @@ func TestSelfTestTellsLockout(t *testing.T) {
 	}
 }
 
+// TestSelfTestWarnsOfTightLockout: a threshold below which nothing can be kept for anybody is
+// told at once, with the cure.
+func TestSelfTestWarnsOfTightLockout(t *testing.T) {
+	for threshold, want := range map[int]string{1: "self-test: 1 wrong password locks an account", 2: "self-test: 2 wrong passwords lock an account"} {
+		s := startDemo(t, func(c *demodir.Config) { c.LockoutThreshold = threshold })
+		d, logs := open(t, demoDirectory(s), "EXAMPLE")
+		d.selfTest(t.Context())
+		lines := logs.FilterMessage(want).All()
+		if len(lines) != 1 || lines[0].Level != zap.WarnLevel || !strings.Contains(lines[0].ContextMap()["hint"].(string), "raise the account lockout threshold") {
+			t.Errorf("%d: got %v", threshold, lines)
+		}
+	}
+}
+
 // TestNamesThatAreNotSent: threats F-10. Behind these a client could write anything and
 // always mean one account.
 func TestNamesThatAreNotSent(t *testing.T) {

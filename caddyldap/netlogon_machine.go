@@ -141,6 +141,9 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 	key := strings.ToUpper(sv.url.Host + " " + domain)
 	m.mu.Lock()
 	known, closed := m.controllers[key], m.controllers == nil
+	if known != nil {
+		known.named = d.now()
+	}
 	m.mu.Unlock()
 	switch {
 	case closed:
@@ -157,7 +160,8 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 	if err != nil {
 		return nil, explainNetlogon(c.addr, m.account, err)
 	}
-	c.client = client
+	c.client, c.named = client, d.now()
+	defer m.dropUnnamed(c.named)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if known := m.controllers[key]; known != nil {
@@ -168,6 +172,27 @@ func (m *machine) controller(ctx context.Context, d *Directory, sv *server) (*co
 	}
 	m.controllers[key] = c
 	return c, nil
+}
+
+// unnamedFor is how long a controller is kept that no server line and no DNS names: longer
+// than any is asked.
+const unnamedFor = time.Hour
+
+// dropUnnamed forgets controllers that nobody has named for long, and ends their channels:
+// discovery may name others each day.
+func (m *machine) dropUnnamed(now time.Time) {
+	var gone []*controller
+	m.mu.Lock()
+	for key, c := range m.controllers {
+		if now.Sub(c.named) >= unnamedFor && c.client.Running() == 0 {
+			delete(m.controllers, key)
+			gone = append(gone, c)
+		}
+	}
+	m.mu.Unlock()
+	for _, c := range gone {
+		_ = c.client.Close()
+	}
 }
 
 // nameOfController is what calls name it by: where the server line has an address,

@@ -14,6 +14,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"go.uber.org/zap"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
 )
 
 // Defaults of the timeout word, and the one deadline over an authentication.
@@ -68,12 +70,25 @@ func (d *Directory) provision(ctx caddy.Context, logger *zap.Logger, name string
 	return nil
 }
 
+// distinct drops DNs that were there before, however they are written.
+func distinct(dns []string) (list []string) {
+	seen := make(map[string]bool)
+	for _, dn := range dns {
+		if key := policy.FoldDN(dn); !seen[key] {
+			seen[key] = true
+			list = append(list, dn)
+		}
+	}
+	return list
+}
+
 // setNames fills in what the configuration leaves to be concluded.
 func (d *Directory) setNames(name string) {
 	d.bases = d.BaseDN
 	if len(d.bases) == 0 {
 		d.bases = d.urlBases()
 	}
+	d.bases = distinct(d.bases)
 	d.dnsDomain = strings.Trim(d.DNSDomain, ".")
 	for _, base := range d.bases {
 		if d.dnsDomain == "" {

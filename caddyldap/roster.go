@@ -25,6 +25,7 @@ type controller struct {
 	tested channelTest                 // the last one, whose holder alone may look
 
 	// Under roster.mu.
+	named    time.Time // when a server was last named for which it is asked
 	failures int
 	tried    time.Time // the last failure
 	until    time.Time // aside until then; zero when in service

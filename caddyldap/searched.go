@@ -31,6 +31,33 @@ func (d *Directory) searched(ctx context.Context, n identity.Name) ([]bindTarget
 	return nil, err
 }
 
+// firstThere finds which of several DNs there is, the first of them, by the service
+// account's connection. The password goes to no other one: it would count there too, and
+// an account is counted by the first.
+func (d *Directory) firstThere(ctx context.Context, targets []bindTarget) ([]bindTarget, error) {
+	var found []bindTarget
+	err := d.service.do(ctx, func(c *conn, _ rootDSE) error {
+		found = nil
+		for _, target := range targets {
+			e, err := c.entry(ctx, target.name, "1.1")
+			if err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidDNSyntax) {
+				return err
+			}
+			if e != nil {
+				target.found = true
+				found = []bindTarget{target}
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil || found != nil {
+		return found, err
+	}
+	nobody := identity.Fail(identity.KindBadCredentials, fmt.Errorf("no account has this name under %s", strings.Join(d.bases, " or ")))
+	return nil, d.decoy(ctx, d.bases[0], nobody)
+}
+
 // findTyped is find for a name as somebody typed it, read as its directory reads
 // it. In Active Directory a backslash parts a domain from a name. Elsewhere it may
 // stand in the name itself, as an at sign may, and what such a sign parts off is

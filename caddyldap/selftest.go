@@ -25,6 +25,10 @@ func (d *Directory) selfTest(ctx context.Context) {
 	}
 	for _, s := range d.servers.all() {
 		if err := d.testServer(ctx, s); err != nil {
+			if !d.needsLDAP() {
+				d.logger.Info("self-test: LDAP of a server does not work, and none of it is needed", faultFields(s, err)...)
+				continue
+			}
 			faults++
 			d.report(ctx, "self-test: a server will not work", s, err)
 			continue
@@ -46,10 +50,21 @@ func (d *Directory) selfTest(ctx context.Context) {
 		return
 	}
 	message := "self-test: all is well"
-	if d.service == nil {
+	if d.service == nil && d.needsLDAP() {
 		message = "self-test: the servers answer; without a service_account, base_dn and log-ins are tried by the first user"
 	}
 	d.logger.Info(message, zap.String("domain", d.netBIOS()), zap.String("dns_domain", d.dns()), zap.Strings("servers", addresses(well)))
+}
+
+// needsLDAP reports whether anything is asked of the servers by LDAP: not where all
+// log-ins are decided otherwise, nobody is looked up, and the domain's name is written down.
+func (d *Directory) needsLDAP() bool {
+	_, judged := d.NTLMVerifier().(*Netlogon)
+	switch d.PasswordVerifier().(type) {
+	case nil, *Netlogon, *KerberosPassword:
+		return d.service != nil || !judged || d.Domain == "" && d.named == ""
+	}
+	return true
 }
 
 func addresses(list []*server) []string {

@@ -84,7 +84,7 @@ func (d *Directory) FindAccount(ctx context.Context, name identity.Name) identit
 		}
 		return countedAs(d.unasked(name), l)
 	}
-	var l lockout
+	l := d.lockoutKnown()
 	if last.active {
 		l = d.accountLockout(last.account, last.dn)
 	}
@@ -174,7 +174,7 @@ func (d *Directory) targeted(ctx context.Context, c *conn, root rootDSE, name id
 	case form == bindDirect:
 		targets = []bindTarget{{name: d.directName(name)}}
 	default:
-		targets, err = d.bindTargets(ctx, name)
+		targets, err = d.possible(name)
 	}
 	for _, target := range targets {
 		if checkDN(target.name) != nil {

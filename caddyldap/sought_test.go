@@ -215,11 +215,17 @@ func TestTaughtNames(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", typed, got, id.AccountKey())
 		}
 	}
-	names.teach(alice)
 	names.teach(mallory)
+	if got, ok := names.of(identity.ParseName("alice")); ok {
+		t.Errorf("alice, who has not logged in yet: got %s, mallory's account", got)
+	}
+	odd := identity.New(identity.Account{SID: sidFrom(t, "S-1-5-21-1-2-3-4"), SAM: "odd", UPN: "alice", DN: "CN=odd,DC=example,DC=test"}, identity.Fold)
+	names.teach(odd)
+	names.teach(alice)
 	want("alice", alice)
 	want("alice@example.test", alice)
 	names.teach(heir)
 	want("alice", heir)
 	want("mallory", mallory)
+	want(`EXAMPLE\alice`, heir)
 }

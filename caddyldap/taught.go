@@ -80,7 +80,10 @@ func sameNames(a, b *identity.Identity) bool {
 
 func spellDN(dn string) string { return spell(policy.FoldDN(dn)) }
 
-// of is the account with a name, where it was taught.
+// of is the account with a name, where it was taught. As in senses, a name without a suffix is
+// a log-in name first, and a bare one nobody's display name: whoever is shown as somebody else is
+// called would have that one's wrong passwords counted as his own, and end the count by
+// his right one.
 func (t *taught) of(n identity.Name) (account string, ok bool) {
 	whole := n.String()
 	names := make([]string, 0, 6)
@@ -88,7 +91,17 @@ func (t *taught) of(n identity.Name) (account string, ok bool) {
 		names = append(names, kindDN+spellDN(whole))
 	}
 	all := spell(whole)
-	names = append(names, kindUPN+spell(n.User), kindSAM+spelling(n), kindPath+all, kindSID+all, kindDisplay+all)
+	upn, sam := kindUPN+spell(n.User), kindSAM+spelling(n)
+	_, _, isUPN := n.UPN()
+	if isUPN {
+		names = append(names, upn, sam)
+	} else {
+		names = append(names, sam, upn)
+	}
+	names = append(names, kindPath+all, kindSID+all)
+	if isUPN || n.Domain != "" {
+		names = append(names, kindDisplay+all)
+	}
 	for _, name := range names {
 		if account, ok = t.accounts.GetIfPresent(name); ok {
 			return account, true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -480,5 +481,35 @@ func TestNetlogonSecretIsNotInTheKey(t *testing.T) {
 	}
 	if keys[0] != keys[1] {
 		t.Errorf("got %q, want one key", keys)
+	}
+}
+
+// TestControllersOfOtherDaysGo: who discovers servers may have others each day. What nobody
+// names any more is not kept, nor its connections.
+func TestControllersOfOtherDaysGo(t *testing.T) {
+	b := &bench{fails: map[string]error{}, hangs: map[string]bool{}}
+	d, forward := memberServer(t, b)
+	m := d.netlogon().machine
+	named := d.servers.all()
+	if _, err := m.controllersOf(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	for day := range 30 {
+		u, err := ParseServer(fmt.Sprintf("ldaps://dc-of-day-%d.example.test", day))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.controller(t.Context(), d, &server{url: u}); err != nil {
+			t.Fatal(err)
+		}
+		forward(unnamedFor)
+		if _, err := m.controllersOf(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if got, want := len(m.controllers), len(named)+2; got > want {
+		t.Errorf("got %d controllers, want %d at most", got, want)
 	}
 }

@@ -21,6 +21,10 @@ func (d *Directory) warn() {
 		d.warnPort(s.URL)
 	}
 	d.warnOfTickets()
+	if d.BindAs != nil && d.BindAs.Form == bindRelative && len(d.bases) > 1 && d.ServiceAccount == nil {
+		d.logger.Warn("bind_as relative tries a password at several accounts, one under each base_dn that has the name", zap.Strings("base_dn", d.bases),
+			zap.String("hint", "a wrong one counts at each of them, while throttle counts one: write a service_account, which sees which is the first, or one base_dn"))
+	}
 }
 
 // warnOfTickets says what tickets lack where nobody can look anybody up, and what

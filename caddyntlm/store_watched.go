@@ -58,6 +58,8 @@ func (w *watched) note(operation string, err error) {
 		if lasted, tell := w.outage.worked(w.now(), writes); tell {
 			w.log.Info("the store works again", zap.Duration("after", lasted))
 		}
+	case errors.Is(err, store.ErrBusy): // of one value, and no outage
+		w.failures.WithLabelValues(operation).Inc()
 	case errors.Is(err, store.ErrDown):
 		w.failures.WithLabelValues(operation).Inc()
 		if w.outage.failed(w.now(), writes) {

@@ -2,12 +2,16 @@ package integration
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddy-ntlm/caddy-ntlm/integration/daemon"
 	"github.com/caddy-ntlm/caddy-ntlm/integration/lab"
+	"github.com/caddy-ntlm/caddy-ntlm/internal/faultproxy"
 )
 
 // withService is a directory of both controllers, with the account that searches.
@@ -156,12 +160,51 @@ func TestCheckConfigNetlogon(t *testing.T) {
 		"another domain":     {args: both(withService() + "\ndomain OTHER"), code: 1, want: "FAULT    netlogon|FAULT    domain   the domain's NetBIOS name is EXAMPLE, and not OTHER"},
 		"RPC is closed": {args: strings.Replace(both(withService()), domain.LDAPS(1), "ldaps://127.0.0.1:1", 1), code: 1,
 			want: "FAULT    netlogon 127.0.0.1:135|the endpoint mapper|hint: are port 135 and the ports above 49152|note     ntlm     verify netlogon, works at " + domain.Addr(2)},
-		"more rights": {args: ldapBlock("verify netlogon RIGHTS01$ Secr3t-rights-1" + service), code: 0, want: "note     machine  RIGHTS01$ is trusted for delegation|ok       netlogon "},
+		"RPC is closed, SMB is open": {args: strings.Replace(ldapBlock(withService()), domain.LDAPS(1), throughSMB(t), 1), code: 0, want: "ok       netlogon " + spare(t) + ":135: the secure channel of WEB01$ works"},
+		"no LDAP":                    {args: fmt.Sprintf("{\n\tldap EXAMPLE {\n\t\tserver %s\n%s\n\t}\n}\n", domain.LDAPS(1), netlogonWords()), code: 0, want: "note     tls|no LDAP of it is needed|ok       netlogon |ok       basic    verify netlogon, works at|ok       ntlm     verify netlogon, works at"},
+		"more rights":                {args: ldapBlock("verify netlogon RIGHTS01$ Secr3t-rights-1" + service), code: 0, want: "note     machine  RIGHTS01$ is trusted for delegation|ok       netlogon "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out := doctor(t, "", "check-config", configFile(t, c.args))
 			c.check(t, code, out)
 		})
+	}
+}
+
+// throughSMB is the first controller at an address where its ports of RPC are closed.
+func throughSMB(t *testing.T) (server string) {
+	t.Helper()
+	host := spare(t)
+	for _, port := range []string{"636", "445"} {
+		faultproxy.At(t, net.JoinHostPort(host, port), net.JoinHostPort(domain.Addr(1), port))
+	}
+	return "ldaps://" + host + " {\n\t\t\tserver_name dc1.example.test\n\t\t}"
+}
+
+// TestNetlogonNeedsNoLDAP: where nobody is looked up, a site works without LDAP, and the log
+// does not call it broken.
+func TestNetlogonNeedsNoLDAP(t *testing.T) {
+	other := t.TempDir()
+	if err := daemon.WriteCertificates(other); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, siteConfig{CA: filepath.Join(other, "ca.pem"), LDAP: netlogonWords(), Body: unthrottled})
+	if got := curl(t, "--ntlm", "-u", `EXAMPLE\alice:Secr3t-alice`, s.HTTP+"/"); got.Status != 200 {
+		t.Errorf("got %d %s, reason %s", got.Status, got.Body, s.reason(t))
+	}
+	told := 0
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && told == 0; time.Sleep(20 * time.Millisecond) {
+		for _, e := range s.lines(t, "ldap") {
+			if e.text("level") == "error" {
+				t.Fatalf("got %v", e)
+			}
+			if strings.HasPrefix(e.text("msg"), "self-test: all is well") {
+				told++
+			}
+		}
+	}
+	if told == 0 {
+		t.Errorf("the self-test does not end well:\n%s", s.logText(t))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -25,8 +24,7 @@ const (
 // because the others lead to the same server, which is gone or another one by now.
 type client struct {
 	rueidis.Client
-	born     time.Time
-	password atomic.Pointer[string] // the one that was last shown to the server
+	born time.Time
 }
 
 var errNotYet = errors.New("not asked for yet")
@@ -47,7 +45,7 @@ func (s *Store) newClient() (*client, error) {
 			}
 			return s.dial(ctx, address, d, config)
 		},
-		AuthCredentialsFn: s.credentials(c),
+		AuthCredentialsFn: s.credentials,
 		ClientSetInfo:     []string{}, // a server before 7.2 would refuse it
 		ForceSingleClient: true,
 		// One question a connection and nothing in the background: a deadline holds, an
@@ -79,18 +77,16 @@ func dial(ctx context.Context, address string, d *net.Dialer, config *tls.Config
 }
 
 // credentials reads them for a connection.
-func (s *Store) credentials(c *client) func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
-	return func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
-		if s.config.Credentials == nil {
-			return rueidis.AuthCredentials{}, nil
-		}
-		user, password, err := s.config.Credentials()
-		if err != nil {
-			return rueidis.AuthCredentials{}, &credentialsError{err}
-		}
-		c.password.Store(&password)
-		return rueidis.AuthCredentials{Username: user, Password: password}, nil
+func (s *Store) credentials(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+	if s.config.Credentials == nil {
+		return rueidis.AuthCredentials{}, nil
 	}
+	user, password, err := s.config.Credentials()
+	if err != nil {
+		return rueidis.AuthCredentials{}, &credentialsError{err}
+	}
+	s.password.Store(&password)
+	return rueidis.AuthCredentials{Username: user, Password: password}, nil
 }
 
 // close ends the pool: idle connections now, the others when they are given back.
@@ -161,9 +157,10 @@ func (s *Store) ask(ctx bounded, again repeat, send func(context.Context, rueidi
 		if try == 0 && !late && (unsent || bool(again)) {
 			continue
 		}
-		fault := s.faultOf(c, err)
+		fault := s.fault(err)
 		if late && ctx.end.Sub(start) < limit/2 {
-			return rueidis.RedisMessage{}, fault // others have used the time up: the server had none
+			fault.busy = true // others have used the time up: the server had none
+			return rueidis.RedisMessage{}, fault
 		}
 		if late || bool(again) {
 			s.rest.failed(time.Now(), fault)
@@ -192,7 +189,7 @@ func (s *Store) answer(c *client, result rueidis.RedisResult) (rueidis.RedisMess
 	if elsewhere(err) && time.Since(c.born) > away {
 		s.giveUp(c)
 	}
-	return m, s.faultOf(c, err)
+	return m, s.fault(err)
 }
 
 func isTimeout(err error) bool {

@@ -23,49 +23,53 @@ type Error struct {
 	Server string // host:port
 	Hint   string
 	Err    error
+	busy   bool // others have used the time up
 }
 
 // Error implements error.
 func (f *Error) Error() string { return f.Server + ": " + f.Err.Error() }
 
-// Unwrap makes it an ErrDown.
-func (*Error) Unwrap() error { return store.ErrDown }
+// Unwrap makes it an ErrDown, and an ErrBusy where it is one.
+func (f *Error) Unwrap() []error {
+	if f.busy {
+		return []error{store.ErrDown, store.ErrBusy}
+	}
+	return []error{store.ErrDown}
+}
 
 // credentialsError says that name or password could not be read.
 type credentialsError struct{ error }
 
 var errAnswer = errors.New("an answer that makes no sense")
 
-// fault is an Error of an error in which no password can be.
+// fault is an Error of whatever went wrong. A server may repeat what it was sent, in any
+// answer: the password that was last shown to it is not repeated here.
 func (s *Store) fault(err error) *Error {
-	f := &Error{Server: s.config.Address, Hint: hint(err), Err: errors.New(said(err))}
+	shown := ""
+	if password := s.password.Load(); password != nil {
+		shown = *password
+	}
+	f := &Error{Server: s.config.Address, Hint: hint(err), Err: errors.New(said(err, shown))}
 	if s.config.TLS != nil && isTimeout(err) {
 		f.Hint = hintSilent // it waits for a line, which TLS does not send
 	}
 	return f
 }
 
-// faultOf is an Error of what came of a connection. A server may repeat what it was sent.
-func (s *Store) faultOf(c *client, err error) *Error {
-	f := s.fault(err)
-	if password := c.password.Load(); password != nil && *password != "" {
-		f.Err = errors.New(strings.ReplaceAll(f.Err.Error(), *password, "…"))
-	}
-	return f
-}
-
-// ended is what an operation returns that found no end in time.
+// ended is what an operation returns that found no end in time, because of others.
 func (s *Store) ended(ctx bounded, why error) error {
 	if err := ctx.callersEnd(context.DeadlineExceeded); err != nil {
 		return err
 	}
-	return s.fault(why)
+	fault := s.fault(why)
+	fault.busy = true
+	return fault
 }
 
 // maxSaid bounds what is repeated of a server's words.
 const maxSaid = 200
 
-func said(err error) string {
+func said(err error, password string) string {
 	text := err.Error()
 	if isTimeout(err) {
 		text = fmt.Sprintf("no answer within %v", limit)
@@ -75,6 +79,9 @@ func said(err error) string {
 	}
 	// An unknown command is repeated with its arguments.
 	text, _, _ = strings.Cut(text, ", with args beginning with")
+	if password != "" {
+		text = strings.ReplaceAll(text, password, "…") // before half of it is cut off
+	}
 	if len(text) > maxSaid {
 		text = text[:maxSaid] + "…"
 	}

@@ -70,15 +70,31 @@ func TestServerRepeatsPassword(t *testing.T) {
 	for name, said := range map[string]string{
 		"unknown command": "-ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'caddy' '" + password + "'\r\n",
 		"other words":     "-ERR bad AUTH caddy " + password + "\r\n",
+		"where it is cut": "-ERR " + strings.Repeat("x", maxSaid-10) + " " + password + "\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFake(t, Config{Credentials: asCaddy}, func([]string) string { return said })
 			_, err := s.Get(t.Context(), session)
-			if !errors.Is(err, store.ErrDown) || strings.Contains(err.Error(), password) {
+			if !errors.Is(err, store.ErrDown) || strings.Contains(err.Error(), password[:5]) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
+	t.Run("in a list", func(t *testing.T) {
+		s := newFake(t, Config{Credentials: asCaddy}, func(command []string) string {
+			switch command[0] {
+			case "HELLO":
+				return hello
+			case "SCAN":
+				return "*2\r\n$1\r\n0\r\n*1\r\n" + blob("windows_auth:session:a")
+			}
+			return "*1\r\n-ERR bad AUTH caddy " + password + "\r\n"
+		})
+		err := s.Each(t.Context(), store.KindSession, func(string, []byte) bool { return true })
+		if !errors.Is(err, store.ErrDown) || strings.Contains(err.Error(), password[:5]) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // TestOldServer: one that knows no HELLO is asked in its own words, with the password.

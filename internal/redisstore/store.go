@@ -21,6 +21,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -48,6 +49,8 @@ type Store struct {
 	dial    func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error)
 	rest    rest
 	stripes stripes
+
+	password atomic.Pointer[string] // the one that was last shown to the server
 
 	mu      sync.Mutex
 	current *client
@@ -178,5 +181,9 @@ func (s *Store) bytes(m rueidis.RedisMessage) ([]byte, error) {
 
 // milliseconds is a time to keep something for, as PX takes it.
 func milliseconds(keep time.Duration) string {
-	return strconv.FormatInt(max(1, int64((keep+time.Millisecond-1)/time.Millisecond)), 10)
+	whole := keep / time.Millisecond
+	if keep%time.Millisecond > 0 {
+		whole++
+	}
+	return strconv.FormatInt(max(1, int64(whole)), 10)
 }

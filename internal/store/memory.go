@@ -18,6 +18,11 @@ const (
 )
 
 // Memory is a Store in this process. It runs nothing in the background.
+//
+// The cache of identities is otter's, and this is not: that one counts entries or their
+// weight, not both, runs goroutines of its own, and keeps by W-TinyLFU what is asked for
+// often. Under a flood the youngest would go first there: a code that was spent a moment
+// ago, or a session that was just opened, though it was confirmed. Here the youngest stay.
 type Memory struct {
 	now   func() time.Time
 	kinds map[Kind]*shelf

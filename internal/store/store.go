@@ -60,6 +60,9 @@ var (
 	// knows whether what was asked of it has happened. Nobody knows that either when
 	// the context ended first.
 	ErrDown = errors.New("the store does not answer")
+	// ErrBusy is an ErrDown of one value alone, which others change so often that there
+	// was no time left.
+	ErrBusy = errors.New("others change the same value")
 	// ErrTooLarge is a name or value over its bound.
 	ErrTooLarge = errors.New("too large for the store")
 )

@@ -16,10 +16,11 @@ const placeLife = 30 * time.Second
 
 // account is what is known of one account.
 type account struct {
-	all       times  // what the controllers have counted
-	strangers budget // from addresses where it is not known
-	homes     []home // the one of the youngest log-in last
-	places    places // attempts under way
+	all       times         // what the controllers have counted
+	counts    time.Duration // for how long they do, as far as anybody has said
+	strangers budget        // from addresses where it is not known
+	homes     []home        // the one of the youngest log-in last
+	places    places        // attempts under way
 }
 
 // home is an address where an account is known.
@@ -128,9 +129,10 @@ func (a *account) admit(l Limits, try Try, print printState, id uint64, now time
 }
 
 // right notes a right password: the controller has forgotten the wrong ones, and the
-// account is known at the address.
-func (a *account) right(address netip.Addr, now time.Time) {
-	a.all = nil
+// account is known at the address. Of those that were told while it was asked about,
+// the controller may have counted some behind it.
+func (a *account) right(address netip.Addr, began, now time.Time) {
+	a.all = a.all.since(began)
 	own, _ := a.own(address)
 	*own = budget{}
 	if address.IsValid() {

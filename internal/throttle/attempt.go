@@ -18,7 +18,9 @@ type Attempt struct {
 	book     store.Store // where its places are
 	strayed  bool        // it may have one in the shared store too, which did not answer
 	id       uint64
-	known    bool // the account at the address, whose limit does not count then
+	began    time.Time // the place was taken
+	known    bool      // the account at the address, whose limit does not count then
+	wrong    bool      // as it ended
 	once     sync.Once
 }
 
@@ -55,10 +57,12 @@ func (a *Attempt) enterAccount(ctx context.Context, print printState, fresh bool
 		}
 		now := t.process.now()
 		record, readable := readAccount(old, now)
+		a.began = now
 		if a.known, verdict = record.admit(t.limits, a.try, print, a.id, now); verdict != nil && readable {
 			return nil, 0, verdict
 		}
-		return record.encode(), record.keep(t.limits, a.try), nil
+		value, keep := record.kept(t.limits, a.try)
+		return value, keep, nil
 	})
 	if err == nil {
 		err = verdict
@@ -112,16 +116,18 @@ func (a *Attempt) leaveAccount(ctx context.Context) {
 }
 
 // Right ends an attempt whose password was right: the controller has forgotten the
-// wrong ones, and the account is known at the address. canonical is the account as it
+// wrong ones of before, and the account is known at the address. canonical is the account as it
 // is known now, where that is another text than that of the Try; else the same or
 // empty.
 func (a *Attempt) Right(canonical string) {
 	a.end(func(ctx context.Context) {
 		t, from := a.throttle, a.try.Address
-		right := func(record *account, now time.Time) { record.right(from, now) }
+		right := func(record *account, now time.Time) { record.right(from, a.began, now) }
+		t.process.absolve(a.try.Account, a.began)
 		t.record(ctx, a.try, a, right)
 		t.process.noteRight(a.try.Account, a.try.Password)
 		if canonical != "" && canonical != a.try.Account {
+			t.process.absolve(canonical, a.began)
 			t.record(ctx, Try{Account: canonical}, nil, right)
 			t.process.noteRight(canonical, Fingerprint{})
 		}
@@ -132,6 +138,7 @@ func (a *Attempt) Right(canonical string) {
 // Wrong ends an attempt whose password was wrong, as a controller says.
 func (a *Attempt) Wrong() {
 	a.end(func(ctx context.Context) {
+		a.wrong = true
 		a.throttle.process.noteWrong(a.try)
 		a.throttle.record(ctx, a.try, a, func(record *account, now time.Time) { record.wrong(a.throttle.limits, a.try.Address, now) })
 		a.throttle.recordAddress(ctx, a, (*address).count)

@@ -12,7 +12,7 @@ import (
 // process has counted itself. The places of an attempt are given back; without a note
 // that is all. What a store is not told is owed to it.
 func (t *Throttle) record(ctx context.Context, try Try, ended *Attempt, note func(*account, time.Time)) {
-	told := ended == nil || !t.store.Shared() || ended.book != t.store && !ended.strayed
+	told := ended == nil || !t.store.Shared() || ended.book != t.store && !ended.strayed && !ended.wrong
 	for _, s := range t.books() {
 		if note == nil && s != ended.book {
 			continue
@@ -29,7 +29,7 @@ func (t *Throttle) record(ctx context.Context, try Try, ended *Attempt, note fun
 		told = told || s == t.store && err == nil
 	}
 	if !told {
-		t.process.owe(owed{try, ended.id, note, t.process.now().Add(placeLife)})
+		t.owe(ended, try, note)
 	}
 }
 
@@ -68,6 +68,9 @@ func (t *Throttle) books() []store.Store {
 // report tells of an end that the store has not taken: what the process has counted
 // itself goes on to count.
 func (t *Throttle) report(err error) {
+	if errors.Is(err, store.ErrBusy) {
+		return
+	}
 	if errors.Is(err, store.ErrDown) || errors.Is(err, context.DeadlineExceeded) {
 		t.down(err)
 	}
@@ -79,7 +82,8 @@ func (t *Throttle) change(ctx context.Context, s store.Store, try Try, change fu
 		now := t.process.now()
 		a, _ := readAccount(old, now)
 		change(a, now)
-		return a.encode(), a.keep(t.limits, try), nil
+		value, keep := a.kept(t.limits, try)
+		return value, keep, nil
 	})
 }
 
@@ -108,12 +112,18 @@ func readAddress(old []byte, now time.Time) (a *address, readable bool) {
 	return a, readable
 }
 
-// keep is how long a record is of use.
-func (a *account) keep(l Limits, try Try) time.Duration {
+// kept is a record as it is written down, and how long it is of use. For how long the
+// domain counts not everybody knows who writes of the account, so the record does.
+func (a *account) kept(l Limits, try Try) (value []byte, keep time.Duration) {
 	_, domain := try.windows(l)
-	keep := domain + l.Window + l.LongestWait + placeLife
+	if len(a.all) == 0 {
+		a.counts = 0
+	} else {
+		a.counts = max(a.counts, domain)
+	}
+	keep = max(a.counts, domain) + l.Window + l.LongestWait + placeLife
 	if len(a.homes) > 0 {
 		keep = max(keep, KnownFor)
 	}
-	return keep
+	return a.encode(), keep
 }

@@ -1,6 +1,9 @@
 package throttle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // maxCounted is how many wrong passwords a budget or an account remembers: no limit of
 // them is above it.
@@ -21,6 +24,15 @@ func (t times) count(now time.Time, window time.Duration) int {
 	return len(t) - i
 }
 
+// since are those that were not wrong before a moment.
+func (t times) since(began time.Time) times {
+	i := 0
+	for i < len(t) && t[i].Before(began) {
+		i++
+	}
+	return t[i:]
+}
+
 // full is how long a limit lets nobody in, because so many within the window count; 0
 // where it does.
 func (t times) full(limit int, now time.Time, window time.Duration) time.Duration {
@@ -32,7 +44,12 @@ func (t times) full(limit int, now time.Time, window time.Duration) time.Duratio
 
 // with adds one and forgets what is older than keep, or too much.
 func (t times) with(now time.Time, keep time.Duration, most int) times {
-	kept := append(t[len(t)-t.count(now, keep):len(t):len(t)], now)
+	at := len(t)
+	for at > 0 && t[at-1].After(now) { // told late, or by another clock
+		at--
+	}
+	kept := slices.Insert(slices.Clone(t), at, now)
+	kept = kept[len(kept)-kept.count(kept[len(kept)-1], keep):]
 	return kept[max(len(kept)-most, 0):]
 }
 

@@ -18,6 +18,7 @@ func (a *account) encode() []byte {
 		return nil
 	}
 	b := appendTimes([]byte{recordVersion}, a.all)
+	b = binary.BigEndian.AppendUint64(b, uint64(a.counts))
 	b = appendBudget(b, a.strangers)
 	b = appendLength(b, len(a.homes))
 	for _, h := range a.homes {
@@ -32,7 +33,7 @@ func (a *account) encode() []byte {
 func decodeAccount(b []byte) (a *account, ok bool) {
 	a = new(account)
 	ok = decode(b, func(r *reader) {
-		a.all, a.strangers = r.times(), r.budget()
+		a.all, a.counts, a.strangers = r.times(), r.duration(), r.budget()
 		for range r.length(1 + 8 + budgetLen) {
 			a.homes = append(a.homes, home{r.address(), r.time(), r.budget()})
 		}
@@ -144,6 +145,15 @@ func (r *reader) time() time.Time {
 		return time.Unix(0, n)
 	}
 	return time.Time{}
+}
+
+// duration is up to the longest that a domain is believed to count.
+func (r *reader) duration() time.Duration {
+	d := time.Duration(binary.BigEndian.Uint64(r.take(8)))
+	if d < 0 || d > longestObservation {
+		r.bad = true
+	}
+	return d
 }
 
 func (r *reader) times() (t times) {

@@ -12,8 +12,8 @@ func records() (a *account, b *address, now time.Time) {
 	now = time.Unix(1_800_000_000, 5)
 	a, b = new(account), new(address)
 	l := usual
-	a.right(netip.MustParseAddr("192.0.2.1"), now)
-	a.right(netip.MustParseAddr("2001:db8::"), now)
+	a.right(netip.MustParseAddr("192.0.2.1"), now, now)
+	a.right(netip.MustParseAddr("2001:db8::"), now, now)
 	a.wrong(l, netip.MustParseAddr("192.0.2.1"), now)
 	a.wrong(l, netip.MustParseAddr("198.51.100.1"), now.Add(time.Second))
 	a.places = places{{1, now.Add(placeLife), netip.MustParseAddr("2001:db8::")}, {1 << 63, now, netip.Addr{}}}
@@ -68,7 +68,7 @@ func FuzzAccount(f *testing.F) {
 		a.forget(now)
 		_, _ = a.admit(usual, Try{Account: "alice", Address: netip.MustParseAddr("192.0.2.1"), Lockout: 3, Observation: time.Hour}, printNew, 1, now)
 		a.wrong(usual, netip.MustParseAddr("192.0.2.1"), now)
-		a.right(netip.MustParseAddr("192.0.2.1"), now)
+		a.right(netip.MustParseAddr("192.0.2.1"), now, now)
 		if len(a.all) > maxCounted || len(a.homes) > max(maxHomes, len(b)) {
 			t.Errorf("got %d wrong ones and %d homes", len(a.all), len(a.homes))
 		}

@@ -28,10 +28,21 @@ func (c *controller) count(now time.Time, window time.Duration) int {
 type underWay struct {
 	*Attempt
 	since time.Time
+	end   func() // once the controller has judged it
 }
 
-// TestModel: whatever comes in whatever order, at one node or another, at once or one after another, never
-// locks an account at a controller; nobody waits while nothing is under way; and an
+// unjudged are those that the controller may count yet.
+func unjudged(running []*underWay) (n int) {
+	for _, u := range running {
+		if u.end == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// TestModel: whatever comes in whatever order, at one node or another, at once or one after another, and
+// told in another order than the controller has judged, never locks an account at a controller; nobody waits while nothing is under way; and an
 // attempt that is refused has a wait.
 func TestModel(t *testing.T) {
 	ran := make(map[string]int) // actions of the model
@@ -45,7 +56,7 @@ func TestModel(t *testing.T) {
 		first, c := start(limits)
 		nodes := []*Throttle{first, New(limits, first.store, NewProcess(1000, c.read), nil)}
 		dc := new(controller)
-		var running []underWay
+		var running []*underWay
 		actions := map[string]func(*rapid.T){
 			"enter": func(t *rapid.T) {
 				try := Try{Account: "alice", Lockout: lockout, Observation: observation}
@@ -56,40 +67,62 @@ func TestModel(t *testing.T) {
 				a, err := rapid.SampledFrom(nodes).Draw(t, "node").look(context.Background(), try)
 				switch {
 				case err == nil:
-					running = append(running, underWay{a, c.read()})
+					running = append(running, &underWay{a, c.read(), nil})
 				case errors.Is(err, errBusy) && len(running) == 0:
 					t.Fatal("waits for nothing")
 				case !errors.Is(err, errBusy) && !errors.Is(err, ErrKnownWrong) && waitOf(err) <= 0:
 					t.Fatalf("refused without a wait: %v", err)
 				}
-				if got := dc.count(c.read(), observation) + len(running); got > lockout-1 {
+				if got := dc.count(c.read(), observation) + unjudged(running); got > lockout-1 {
 					t.Fatalf("%d at the controller or on the way, which locks at %d", got, lockout)
 				}
 			},
-			"end": func(t *rapid.T) {
+			"judge": func(t *rapid.T) { // what comes of it is told later, perhaps behind others
 				if len(running) == 0 {
 					t.Skip()
 				}
-				i := rapid.IntRange(0, len(running)-1).Draw(t, "which")
-				a := running[i].Attempt
-				running = append(running[:i], running[i+1:]...)
+				u := running[rapid.IntRange(0, len(running)-1).Draw(t, "which")]
+				if u.end != nil {
+					t.Skip()
+				}
 				switch rapid.IntRange(0, 5).Draw(t, "outcome") {
 				case 0:
 					dc.wrong = nil
-					a.Right(rapid.SampledFrom([]string{"", "alice", "S-1-5-21-1"}).Draw(t, "canonical"))
+					canonical := rapid.SampledFrom([]string{"", "alice", "S-1-5-21-1"}).Draw(t, "canonical")
+					u.end = func() { u.Right(canonical) }
 				case 1:
-					a.Undecided()
+					u.end = u.Undecided
 				case 2:
-					a.Locked()
+					u.end = u.Locked
 				default:
 					dc.wrong = append(dc.wrong, c.read())
-					a.Wrong()
+					u.end = u.Wrong
 				}
 			},
+			"end": func(t *rapid.T) {
+				i := slices.IndexFunc(running, func(u *underWay) bool { return u.end != nil })
+				if i < 0 {
+					t.Skip()
+				}
+				u := running[i]
+				if last := len(running) - 1; running[last].end != nil && rapid.Bool().Draw(t, "the last") {
+					i, u = last, running[last]
+				}
+				running = slices.Delete(running, i, i+1)
+				u.end()
+			},
 			"pass": func(t *rapid.T) {
-				c.pass(time.Duration(rapid.IntRange(1, 900).Draw(t, "seconds")) * time.Second)
+				seconds := rapid.IntRange(1, 900).Draw(t, "seconds")
+				running = slices.DeleteFunc(running, func(u *underWay) bool {
+					told := u.end != nil && (seconds > 1 || c.read().Sub(u.since) > 10*time.Second) // a moment after it was judged
+					if told {
+						u.end()
+					}
+					return told
+				})
+				c.pass(time.Duration(seconds) * time.Second)
 				// Nobody asks a controller for so long: a node has died.
-				running = slices.DeleteFunc(running, func(u underWay) bool { return c.read().Sub(u.since) >= placeLife })
+				running = slices.DeleteFunc(running, func(u *underWay) bool { return c.read().Sub(u.since) >= placeLife })
 			},
 		}
 		for name, act := range actions {

@@ -13,9 +13,10 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
 )
 
-// sharing is a store that several nodes share, and that may be down.
+// sharing is a store that several nodes share, and that may be down, or busy.
 type sharing struct {
 	*store.Memory
+	busy  atomic.Bool // after it has done what it was asked for
 	down  atomic.Bool
 	asked atomic.Int64
 	after func() // a change, before it is confirmed
@@ -37,6 +38,9 @@ func (s *sharing) Update(ctx context.Context, key store.Key, change store.Change
 	err := s.Memory.Update(ctx, key, change)
 	if s.after != nil {
 		s.after()
+	}
+	if s.busy.Load() {
+		return fmt.Errorf("crowded: %w: %w", store.ErrDown, store.ErrBusy)
 	}
 	if err == nil && ctx.Err() != nil {
 		return ctx.Err() // as a server behind a network
@@ -203,6 +207,91 @@ func TestStoreDown(t *testing.T) {
 	}
 	if waitOf(wrong(t, both[1], Try{Account: "bob", Address: stranger.Address})) == 0 {
 		t.Error("back again, and the nodes count apart")
+	}
+}
+
+// TestStoreBack: threats F-11. What a node has counted by itself while the store was down
+// counts when that is back, however long it took: else whoever goes on guessing would have
+// as many again, and the account be locked. What a right password has ended does not.
+func TestStoreBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		begun, right bool // before the outage; afterwards in it
+		outage       time.Duration
+	}{
+		"short": {outage: 2 * time.Second}, "long": {outage: 5 * time.Minute},
+		"begun before": {begun: true, outage: 2 * time.Second}, "begun before, and long": {begun: true, outage: 5 * time.Minute},
+		"logged in meanwhile": {right: true, outage: 2 * time.Second}, "logged in meanwhile, and long": {begun: true, right: true, outage: 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both, s, c := nodes(2, usual, nil)
+			try := from("192.0.2.1")
+			try.Lockout, try.Observation = 4, time.Hour
+			s.down.Store(!test.begun)
+			a, err := enter(t, both[0], try)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.down.Store(true)
+			a.Wrong()
+			c.pass(2 * time.Second)
+			if err := wrong(t, both[0], try); err != nil {
+				t.Fatal(err)
+			}
+			c.pass(5 * time.Second)
+			if test.right {
+				both[0].process.memory = store.NewMemory(nil, c.read) // two are the most, and this is no test of that
+				if a, err = enter(t, both[0], try); err != nil {
+					t.Fatal(err)
+				}
+				a.Right("")
+			}
+			c.pass(test.outage)
+			s.down.Store(false)
+			if err := wrong(t, both[0], Try{Account: "bob", Address: netip.MustParseAddr("198.51.100.7")}); err != nil {
+				t.Fatal(err)
+			}
+			err = wrong(t, both[1], try)
+			if refused := waitOf(err) > 0; refused == test.right {
+				t.Errorf("at the other node: got %v", err)
+			}
+		})
+	}
+}
+
+// TestStoreBusy: threats F-10. Whoever has one record changed so often that a store cannot
+// keep up does not have the nodes count each for itself, and leaves no place behind.
+func TestStoreBusy(t *testing.T) {
+	both, s, c := nodes(2, usual, func(err error) { t.Errorf("it is not down: %v", err) })
+	try := from("192.0.2.1")
+	try.Lockout = 2
+	s.busy.Store(true)
+	for range 3 {
+		for _, node := range both {
+			if err := wrong(t, node, try); waitOf(err) == 0 {
+				t.Fatalf("got %v, want it refused", err)
+			}
+		}
+	}
+	s.busy.Store(false)
+	for _, node := range both {
+		a, err := enter(t, node, Try{Account: "bob", Address: netip.MustParseAddr("198.51.100.7")}) // who pays
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Right("")
+	}
+	a, err := enter(t, both[0], try)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.busy.Store(true)
+	a.Wrong()
+	s.busy.Store(false)
+	c.pass(time.Minute)
+	for _, node := range both {
+		if err := wrong(t, node, try); waitOf(err) == 0 {
+			t.Errorf("got %v, want the one that locks refused", err)
+		}
 	}
 }
 

@@ -24,6 +24,8 @@ type Process struct {
 	memory *store.Memory // what this process has counted
 	prints *store.Memory // of passwords, and who was marked a moment ago
 
+	paying chan struct{} // held by whoever tells a shared store what is owed
+
 	mu        sync.Mutex
 	turns     map[turnKey]*turn
 	bells     map[string]*bell
@@ -40,6 +42,7 @@ func NewProcess(most int, now func() time.Time) *Process {
 	p := &Process{
 		now: now, memory: store.NewMemory(bounds, now), prints: store.NewMemory(bounds, now),
 		turns: make(map[turnKey]*turn), bells: make(map[string]*bell), claims: make(map[claim]asked),
+		paying: make(chan struct{}, 1),
 	}
 	_, _ = rand.Read(p.key[:]) // never fails, crypto/rand
 	return p

@@ -63,22 +63,31 @@ func (t *Throttle) look(ctx context.Context, try Try) (*Attempt, error) {
 	return a, err
 }
 
+// busyPause is the wait where so many ask for one account, or from one address, that the
+// store cannot keep up. It is not down then, and counting in the process would be what a
+// crowd of guessers wants.
+const busyPause = time.Second
+
 // enterTime bounds how long it may take to write the places down.
 const enterTime = 5 * time.Second
 
 // enter takes the places in the store, and while that is down in the process.
 func (t *Throttle) enter(ctx context.Context, try Try, print printState) (*Attempt, error) {
 	a := &Attempt{throttle: t, try: try, book: t.store, id: rand.Uint64()} //nolint:gosec // tells attempts apart, and is no secret
+	// Who hangs up in the middle of it would leave a place behind, for as long as it lives,
+	// and soon all of them: the account's owner would wait.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enterTime)
+	defer cancel()
 	if t.store.Shared() && t.process.isDown() {
 		a.book = t.process.memory
 	} else if t.store.Shared() {
 		t.pay(ctx)
 	}
-	// Who hangs up in the middle of it would leave a place behind, for as long as it lives,
-	// and soon all of them: the account's owner would wait.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enterTime)
-	defer cancel()
 	err := a.enter(ctx, print)
+	if errors.Is(err, store.ErrBusy) {
+		t.owe(a, try, nil) // nobody knows whether it has a place
+		return nil, &Refused{Wait: busyPause, Whose: OfAccount}
+	}
 	if errors.Is(err, store.ErrDown) && a.book != store.Store(t.process.memory) {
 		t.down(err)
 		a.book, a.strayed = t.process.memory, true

@@ -136,6 +136,32 @@ func TestRightPassword(t *testing.T) {
 	}
 }
 
+// TestRightForgetsNothingYounger: threats F-11. A wrong password that was told while a
+// right one was asked about may stand behind that at the controller, and goes on to count.
+func TestRightForgetsNothingYounger(t *testing.T) {
+	th, c := start(usual)
+	try := from("192.0.2.1")
+	try.Lockout = 4
+	right, err := enter(t, th, try)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.pass(time.Millisecond)
+	if err := wrong(t, th, try); err != nil {
+		t.Fatal(err)
+	}
+	right.Right("")
+	for range 2 {
+		if err := wrong(t, th, try); err != nil {
+			t.Fatal(err)
+		}
+		c.pass(time.Minute)
+	}
+	if err := wrong(t, th, try); waitOf(err) == 0 {
+		t.Errorf("got %v, want the one that locks refused", err)
+	}
+}
+
 // TestOwnBudget: threats F-11. An attack from elsewhere shuts nobody out where the
 // account has logged in within a day, and those log-ins give the attack nothing.
 func TestOwnBudget(t *testing.T) {
@@ -367,6 +393,37 @@ func TestUndecided(t *testing.T) {
 		t.Error(err)
 	} else {
 		a.Undecided()
+	}
+}
+
+// TestLongMemory: a domain that forgets a wrong password after days, or never, has it counted
+// here as long, whatever is noted of the account meanwhile.
+func TestLongMemory(t *testing.T) {
+	for name, note := range map[string]func(*Throttle){
+		"nothing": func(*Throttle) {},
+		"known":   func(th *Throttle) { th.Known(t.Context(), "alice", netip.MustParseAddr("198.51.100.7")) },
+		"looked at without the policy": func(th *Throttle) {
+			if a, err := enter(t, th, from("192.0.2.1")); err == nil {
+				a.Undecided()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			th, c := start(usual)
+			try := from("192.0.2.1")
+			try.Lockout, try.Observation = 4, longestObservation
+			for range 2 {
+				if err := wrong(t, th, try); err != nil {
+					t.Fatal(err)
+				}
+				c.pass(time.Minute)
+			}
+			note(th)
+			c.pass(20 * 24 * time.Hour)
+			if err := wrong(t, th, try); waitOf(err) == 0 {
+				t.Errorf("got %v, want the one that locks refused", err)
+			}
+		})
 	}
 }
 

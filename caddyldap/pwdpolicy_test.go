@@ -1,0 +1,59 @@
+package caddyldap
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// TestPoliciesHoldNobodyUp: a server that does not find its policies in time is not asked for
+// them again by each log-in, and whose name it is it still says.
+func TestPoliciesHoldNobodyUp(t *testing.T) {
+	s := unixPeople(t, map[string][]string{"anna": {"anna"}})
+	d, _ := open(t, unixDirectory(s, "OU=Staff,"+s.BaseDN()), "EXAMPLE")
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := d.service.do(t.Context(), func(c *conn, root rootDSE) error {
+		_, err := d.domainLockout(late, c, root)
+		return err
+	})
+	got := d.lockouts.domain
+	if err != nil || got.threshold != assumedThreshold || d.now().Sub(got.at) >= policyAge {
+		t.Errorf("got %v of %v, %v", got.lockout, got.at, err)
+	}
+}
+
+// TestReadPolicy: draft-behera-ldap-password-policy-10 5.2.10 to 5.2.13.
+func TestReadPolicy(t *testing.T) {
+	for name, c := range map[string]struct {
+		lock, most, interval string
+		want                 lockout
+	}{
+		"locks":            {"TRUE", "5", "600", lockout{true, 5, 10 * time.Minute}},
+		"never forgets":    {"TRUE", "3", "0", lockout{true, 3, longestObservation}},
+		"no interval":      {"TRUE", "3", "", lockout{true, 3, longestObservation}},
+		"does not lock":    {"FALSE", "5", "600", lockout{known: true}},
+		"says nothing":     {"", "5", "600", lockout{known: true}},
+		"no maximum":       {"TRUE", "0", "600", lockout{known: true}},
+		"no number":        {"TRUE", "-5", "600", lockout{known: true}},
+		"endless interval": {"TRUE", "5", "9223372036854775807", lockout{true, 5, longestObservation}},
+	} {
+		e := entryOf("cn=x", map[string][]string{"pwdLockout": {c.lock}, "pwdMaxFailure": {c.most}, "pwdFailureCountInterval": {c.interval}})
+		if got := readPolicy(e); got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestStricterPolicy: what is kept where both policies are.
+func TestStricterPolicy(t *testing.T) {
+	none, short, long := lockout{known: true}, lockout{true, 3, time.Minute}, lockout{true, 5, time.Hour}
+	for _, c := range []struct{ one, other, want lockout }{
+		{lockout{}, none, none}, {none, short, short}, {short, none, short}, {lockout{}, long, long},
+		{short, long, lockout{true, 3, time.Hour}}, {long, short, lockout{true, 3, time.Hour}},
+	} {
+		if got := c.one.stricter(c.other); got != c.want {
+			t.Errorf("%v and %v: got %v, want %v", c.one, c.other, got, c.want)
+		}
+	}
+}
