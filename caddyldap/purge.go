@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 )
@@ -18,19 +19,25 @@ func init() {
 // adminPurge is admin.api.ldap: POST /ldap/purge on Caddy's admin endpoint has every
 // identity looked up again before it is used, ?directory=NAME those of one
 // directory, ?user=NAME those of somebody.
-type adminPurge struct{}
+type adminPurge struct{ log *zap.Logger }
 
 // CaddyModule returns the Caddy module information.
 func (*adminPurge) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.ldap", New: func() caddy.Module { return new(adminPurge) }}
 }
 
-// Routes implements caddy.AdminRouter.
-func (*adminPurge) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/ldap/purge", Handler: caddy.AdminHandlerFunc(servePurge)}}
+// Provision makes the endpoint ready.
+func (a *adminPurge) Provision(ctx caddy.Context) error {
+	a.log = ctx.Logger(a)
+	return nil
 }
 
-func servePurge(w http.ResponseWriter, r *http.Request) error {
+// Routes implements caddy.AdminRouter.
+func (a *adminPurge) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/ldap/purge", Handler: caddy.AdminHandlerFunc(a.serve)}}
+}
+
+func (a *adminPurge) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("purging changes what is known: POST it")}
@@ -41,10 +48,12 @@ func servePurge(w http.ResponseWriter, r *http.Request) error {
 			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(`%.40q is not known, and nothing was purged: write ?user=EXAMPLE\alice or ?directory=NAME, or neither for everybody`, word)}
 		}
 	}
-	name := asked.Get("directory")
-	if purged := purgeShelved(name, asked.Get("user")); purged == 0 {
+	name, user := asked.Get("directory"), asked.Get("user")
+	purged := purgeShelved(name, user)
+	if purged == 0 {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no directory %q is in use", name)}
 	}
+	a.log.Info("identities purged by the admin endpoint", zap.String("directory", name), zap.String("user", user), zap.Int("directories", purged))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -92,5 +101,8 @@ func (d *Directory) Purged(id *identity.Identity) time.Time {
 	return time.Unix(0, d.cache.purged.of(id))
 }
 
-// Interface guard.
-var _ caddy.AdminRouter = (*adminPurge)(nil)
+// Interface guards.
+var (
+	_ caddy.AdminRouter = (*adminPurge)(nil)
+	_ caddy.Provisioner = (*adminPurge)(nil)
+)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 )
 
 func TestPurge(t *testing.T) {
@@ -16,7 +17,7 @@ func TestPurge(t *testing.T) {
 	ask := func(method, query string) int {
 		t.Helper()
 		w := httptest.NewRecorder()
-		err := servePurge(w, httptest.NewRequest(method, "/ldap/purge"+query, nil))
+		err := (&adminPurge{log: zap.NewNop()}).serve(w, httptest.NewRequest(method, "/ldap/purge"+query, nil))
 		if refused, ok := errors.AsType[caddy.APIError](err); ok {
 			return refused.HTTPStatus
 		}
@@ -61,7 +62,7 @@ func TestPurgeMisspelt(t *testing.T) {
 	clock.Store(int64(time.Second))
 	carol := mustLogIn(t, d, "carol")
 	clock.Add(int64(time.Second))
-	err := servePurge(httptest.NewRecorder(), httptest.NewRequest("POST", "/ldap/purge?usr=carol", nil))
+	err := (&adminPurge{log: zap.NewNop()}).serve(httptest.NewRecorder(), httptest.NewRequest("POST", "/ldap/purge?usr=carol", nil))
 	if refused, ok := errors.AsType[caddy.APIError](err); !ok || refused.HTTPStatus != 400 {
 		t.Errorf("got %v, want 400", err)
 	}
@@ -77,7 +78,7 @@ func TestPurgeOfOne(t *testing.T) {
 	for _, name := range []string{"CAROL", carol.Logon(), carol.UPN, carol.SID.String()} {
 		clock.Add(int64(time.Second))
 		w := httptest.NewRecorder()
-		if err := servePurge(w, httptest.NewRequest("POST", "/ldap/purge?user="+url.QueryEscape(name), nil)); err != nil || w.Code != 204 {
+		if err := (&adminPurge{log: zap.NewNop()}).serve(w, httptest.NewRequest("POST", "/ldap/purge?user="+url.QueryEscape(name), nil)); err != nil || w.Code != 204 {
 			t.Fatalf("%s: got %d, %v", name, w.Code, err)
 		}
 		if !d.Purged(carol).After(carol.At) || d.Purged(alice).After(alice.At) {

@@ -82,7 +82,10 @@ func (v *visit) tellLogOut(came *carried) {
 	if c := v.door.log.Check(zapcore.InfoLevel, decision); c != nil {
 		fields := v.fields("logout", "", nil)
 		if came != nil && v.session == nil {
-			fields = append(fields, zap.String("session", came.id.Handle()), zap.String("user", came.record.Name))
+			fields = append(fields, zap.String("session", came.id.Handle()))
+		}
+		if came != nil && v.id == nil {
+			fields = append(fields, zap.String("user", came.record.Name))
 		}
 		c.Write(fields...)
 	}

@@ -181,6 +181,10 @@ func TestProgramsGetAKey(t *testing.T) {
 	if got := p.do("POST", "/.auth/logout", "", ""); got.StatusCode != 204 {
 		t.Errorf("got %d to a log-out, want 204", got.StatusCode)
 	}
+	left := s.logs.FilterField(zap.String("event", "logout")).All()
+	if len(left) != 1 || left[0].ContextMap()["user"] != `EXAMPLE\alice` {
+		t.Errorf("the log says of the log-out %v, want one line and whose it was", left)
+	}
 	if got := p.get("/"); got.StatusCode != 401 {
 		t.Errorf("got %d by a key that was given back, want 401", got.StatusCode)
 	}

@@ -40,7 +40,7 @@ func (*adminSessions) CaddyModule() caddy.ModuleInfo {
 // Provision makes the endpoint ready. It comes before the apps, so which stores there are is
 // asked when somebody asks.
 func (a *adminSessions) Provision(ctx caddy.Context) error {
-	a.log = ctx.Logger()
+	a.log = ctx.Logger(a)
 	return nil
 }
 

@@ -24,8 +24,8 @@ type Throttle struct {
 	// within a day. Where the domain's own lockout threshold can be read it is one
 	// less than that at most. 1 to 100. Default: 3.
 	Attempts int `json:"attempts,omitempty"`
-	// How long a wrong password counts; as long as the domain counts it, where that is
-	// longer and can be read. 1s to 24h. Default: 10m.
+	// How long a wrong password counts; as long as the domain counts it, where it locks
+	// accounts and that is longer and can be read. 1s to 24h. Default: 10m.
 	Window caddy.Duration `json:"window,omitempty"`
 	// The wait after a wrong password.
 	Backoff *Backoff `json:"backoff,omitempty"`

@@ -29,7 +29,7 @@ func (*adminThrottle) CaddyModule() caddy.ModuleInfo {
 
 // Provision makes the endpoint ready.
 func (a *adminThrottle) Provision(ctx caddy.Context) error {
-	a.log = ctx.Logger()
+	a.log = ctx.Logger(a)
 	return nil
 }
 
@@ -42,13 +42,19 @@ func (a *adminThrottle) Routes() []caddy.AdminRoute {
 const forgiveTime = 10 * time.Second
 
 func (a *adminThrottle) serve(w http.ResponseWriter, r *http.Request) error {
-	user := r.URL.Query().Get("user")
+	asked := r.URL.Query()
+	user := asked.Get("user")
 	switch {
 	case r.Method != http.MethodDelete:
 		w.Header().Set("Allow", http.MethodDelete)
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("DELETE forgets the wrong passwords and codes of an account")}
 	case user == "":
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(`say whose: ?user=EXAMPLE\alice`)}
+	}
+	for word := range asked {
+		if word != "user" {
+			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf(`%.40q is not known, and nothing was forgotten: write ?user=EXAMPLE\alice`, word)}
+		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), forgiveTime)
 	defer cancel()

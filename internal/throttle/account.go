@@ -111,10 +111,8 @@ func (a *account) admit(l Limits, try Try, print printState, id uint64, now time
 	known = home.IsValid()
 	window, domain := try.windows(l)
 	most := borne(try.Lockout, known)
-	for _, wait := range [...]time.Duration{own.until.Sub(now), own.wrong.full(l.Attempts, now, window), a.all.full(most, now, domain)} {
-		if wait > 0 {
-			return known, &Refused{Wait: wait, Whose: OfAccount}
-		}
+	if wait := max(own.until.Sub(now), own.wrong.full(l.Attempts, now, window), a.all.full(most, now, domain)); wait > 0 {
+		return known, &Refused{Wait: wait, Whose: OfAccount}
 	}
 	switch {
 	case print == printWrong:

@@ -71,12 +71,16 @@ type Try struct {
 	// but always one: nobody could log in.
 	Lockout int
 	// Observation is how long the domain counts them, where that is longer than
-	// Window; else 0.
+	// Window; else 0. Without Lockout it is of no effect.
 	Observation time.Duration
 }
 
-// windows are how long a wrong password counts for a budget, and for the domain.
+// windows are how long a wrong password counts for a budget, and for the domain. How long
+// a domain counts that locks nobody is nothing to us.
 func (t Try) windows(l Limits) (own, domain time.Duration) {
+	if t.Lockout <= 0 {
+		return l.Window, l.Window
+	}
 	return max(l.Window, min(t.Observation, LongestWindow)), max(l.Window, min(t.Observation, longestObservation))
 }
 

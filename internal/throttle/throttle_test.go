@@ -241,6 +241,29 @@ func TestLockout(t *testing.T) {
 	}
 }
 
+// TestDomainThatLocksNobody: how long a domain counts is nothing to us where it locks
+// nobody, and who is told to wait is told how long he has to.
+func TestDomainThatLocksNobody(t *testing.T) {
+	th, c := start(Limits{Attempts: 3, Window: 20 * time.Second, FirstWait: time.Second, LongestWait: 2 * time.Second, PerAddress: 20})
+	try := from("192.0.2.1")
+	try.Observation = 10 * time.Minute
+	for range 3 {
+		if err := wrong(t, th, try); err != nil {
+			t.Fatal(err)
+		}
+		c.pass(2 * time.Second)
+	}
+	c.pass(-2 * time.Second) // the last wait has just begun
+	_, err := enter(t, th, try)
+	if got := waitOf(err); got != 16*time.Second {
+		t.Errorf("got %v, want a wait of 16s, until the first of three is old", err)
+	}
+	c.pass(16 * time.Second)
+	if _, err := enter(t, th, try); err != nil {
+		t.Errorf("after the wait: %v", err)
+	}
+}
+
 // TestParallel: threats F-10. Attempts at once count as those one after another: no
 // more than the limit reach the controller, and where the password is right all get in.
 func TestParallel(t *testing.T) {
