@@ -94,8 +94,8 @@ type dated struct {
 	at time.Time
 }
 
-// domainLockout is the policy of the domain, or what holds for everybody elsewhere. Where it cannot be asked for, the last one
-// holds.
+// domainLockout is the policy of the domain, or what holds for everybody elsewhere. Where
+// it cannot be asked for, the last one holds.
 func (d *Directory) domainLockout(ctx context.Context, c *conn, root rootDSE) (lockout, error) {
 	kept := &d.lockouts
 	kept.mu.Lock()

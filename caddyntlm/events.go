@@ -62,7 +62,8 @@ func (v *visit) tellLogIn() {
 	}
 }
 
-// tellRefusal tells that an account was refused, or that somebody has to wait. Whose the name is nobody knows.
+// tellRefusal tells that an account was refused, or that somebody has to wait. Whose the
+// name is nobody knows.
 func (v *visit) tellRefusal(kind identity.Kind) {
 	switch {
 	case kind.AboutAccount():

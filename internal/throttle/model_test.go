@@ -41,9 +41,10 @@ func unjudged(running []*underWay) (n int) {
 	return n
 }
 
-// TestModel: whatever comes in whatever order, at one node or another, at once or one after another, and
-// told in another order than the controller has judged, never locks an account at a controller; nobody waits while nothing is under way; and an
-// attempt that is refused has a wait.
+// TestModel: whatever comes in whatever order, at one node or another, at once or one
+// after another, and told in another order than the controller has judged, never locks an
+// account at a controller; nobody waits while nothing is under way; and an attempt that is
+// refused has a wait.
 func TestModel(t *testing.T) {
 	ran := make(map[string]int) // actions of the model
 	rapid.Check(t, func(t *rapid.T) {
