@@ -79,14 +79,19 @@ func TestUnknownNamesTakeAsLong(t *testing.T) {
 			ask(c.known)
 		}
 		unknown := [...]string{"nobody", "twin", `OTHER\nobody`, "Anna Auer"}
-		var known, others []time.Duration
-		for i := range c.samples {
-			known, others = append(known, ask(c.known)), append(others, ask(unknown[i%len(unknown)]))
+		differ := func() bool {
+			var known, others []time.Duration
+			for i := range c.samples {
+				known, others = append(known, ask(c.known)), append(others, ask(unknown[i%len(unknown)]))
+			}
+			a, b := median(known), median(others)
+			t.Logf("%s: known %v, unknown %v in the middle", c.known, a, b)
+			far := (a - b).Abs()
+			return far > c.apart && far > a/10
 		}
-		a, b := median(known), median(others)
-		t.Logf("%s: known %v, unknown %v", c.known, a, b)
-		if far := (a - b).Abs(); far > c.apart && far > a/10 {
-			t.Errorf("%s: known %v, unknown %v in the middle", c.known, a, b)
+		// What the server does shows each time, what else the machine does only sometimes.
+		if differ() && differ() && differ() {
+			t.Errorf("%s: names that nobody has are told apart by the time", c.known)
 		}
 	}
 }
