@@ -38,7 +38,7 @@ func (d *Directory) readPolicies(ctx context.Context, c *conn, root rootDSE) (se
 			seen.n += maxSettings
 			seen.strictest = seen.strictest.careful()
 			continue
-		case isResult(err):
+		case isUnseen(err):
 			continue // not to be seen there
 		case err != nil:
 			return seen, err

@@ -49,6 +49,28 @@ func TestPolicyOfAnAccount(t *testing.T) {
 	}
 }
 
+// TestBusyKnowsNoPolicy: threats F-11. A server that is too busy to say what its policies are
+// has not said that there are none: the last one holds.
+func TestBusyKnowsNoPolicy(t *testing.T) {
+	s := startDemo(t, func(c *demodir.Config) { c.Busy = true })
+	d, _ := open(t, demoDirectory(s), "EXAMPLE")
+	c, err := d.connect(t.Context(), d.servers.all()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	c.open()
+	for _, active := range []bool{true, false} {
+		d.lockouts.mu.Lock()
+		d.lockouts.domain = dated{lockout{true, 2, time.Minute}, d.now().Add(-2 * policyAge)}
+		d.lockouts.mu.Unlock()
+		_, _ = d.domainLockout(t.Context(), c, rootDSE{base: s.BaseDN(), contexts: []string{s.BaseDN()}, ad: active})
+		if got, want := d.lockoutKnown(), (lockout{true, 2, time.Minute}); got != want {
+			t.Errorf("Active Directory %v: got %v, want %v", active, got, want)
+		}
+	}
+}
+
 // TestReadPolicy: draft-behera-ldap-password-policy-10 5.2.10 to 5.2.13.
 func TestReadPolicy(t *testing.T) {
 	for name, c := range map[string]struct {
