@@ -113,7 +113,7 @@ func (d *Directory) domainLockout(ctx context.Context, c *conn, root rootDSE) (l
 		return last.lockout, nil
 	}
 	e, err := c.entry(ctx, root.base, "lockoutThreshold", "lockOutObservationWindow")
-	if err != nil && !isResult(err) {
+	if err != nil && !isUnseen(err) {
 		return last.lockout, err
 	}
 	finer := d.service == nil && hasSettings(ctx, c, root)
@@ -122,6 +122,12 @@ func (d *Directory) domainLockout(ctx context.Context, c *conn, root rootDSE) (l
 	kept.domain, kept.finer = last, finer
 	kept.mu.Unlock()
 	return last.lockout, nil
+}
+
+// isUnseen reports whether a server's answer means that a policy is not to be seen. One that
+// had no time has said nothing of it, and who can make it so must not end what it said before.
+func isUnseen(err error) bool {
+	return isResult(err) && !overloaded(err) && !ldap.IsErrorAnyOf(err, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultOther)
 }
 
 // settingsContainer is where password settings objects are, [MS-ADTS] 6.1.1.4.11.1.
@@ -150,7 +156,7 @@ func (d *Directory) settingsLockout(ctx context.Context, c *conn, dn string) (lo
 		return last.lockout, nil
 	}
 	e, err := c.entry(ctx, dn, "msDS-LockoutThreshold", "msDS-LockoutObservationWindow")
-	if err != nil && !isResult(err) {
+	if err != nil && !isUnseen(err) {
 		return lockout{}, err
 	}
 	last = dated{readLockout(e, "msDS-LockoutThreshold", "msDS-LockoutObservationWindow"), now}

@@ -23,22 +23,30 @@ type policiesSeen struct {
 	strictest lockout // of those by which accounts are locked; known where there is a policy
 }
 
+// attributeOfAccounts is what accounts have and policies have not. An account is none, though
+// it may have the class, which is an auxiliary one: many servers let people write their own
+// entries, and one of them could have everybody wait.
+const attributeOfAccounts = "uid"
+
 // readPolicies looks for them in all naming contexts.
 func (d *Directory) readPolicies(ctx context.Context, c *conn, root rootDSE) (seen policiesSeen, err error) {
 	for _, base := range d.groupBases(root, "") {
 		list, err := c.search(ctx, base.dn, ldap.ScopeWholeSubtree, "(objectClass=pwdPolicy)", maxSettings,
-			"pwdLockout", "pwdMaxFailure", "pwdFailureCountInterval")
+			"pwdLockout", "pwdMaxFailure", "pwdFailureCountInterval", attributeOfAccounts)
 		switch {
 		case errors.Is(err, errLimit):
 			seen.n += maxSettings
 			seen.strictest = seen.strictest.careful()
 			continue
-		case isResult(err):
+		case isUnseen(err):
 			continue // not to be seen there
 		case err != nil:
 			return seen, err
 		}
 		for _, e := range list {
+			if value(e, attributeOfAccounts) != "" {
+				continue
+			}
 			seen.n++
 			seen.strictest = seen.strictest.stricter(readPolicy(e))
 		}

@@ -40,6 +40,22 @@ func TestBusyIsNotDown(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("and a slow server is down", func(t *testing.T) {
+		t.Parallel()
+		s := newFake(t, Config{}, func(command []string) string {
+			if command[0] == "HELLO" {
+				return hello
+			}
+			time.Sleep(limit * 6 / 10) // two of them are more than there is
+			return "_\r\n"
+		})
+		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrDown) || errors.Is(err, store.ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+		if err := s.rest.enter(time.Now()); err == nil {
+			t.Error("it is asked again at once")
+		}
+	})
 	t.Run("and no other fault is", func(t *testing.T) {
 		s := newFake(t, Config{}, func([]string) string { return "-OOM\r\n" })
 		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrDown) || errors.Is(err, store.ErrBusy) {

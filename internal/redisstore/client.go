@@ -97,12 +97,14 @@ type bounded struct {
 	context.Context
 	caller context.Context
 	end    time.Time // ours
+	turn   time.Time // since when no others who change the same value are to blame
 }
 
 func (s *Store) bound(ctx context.Context) (bounded, context.CancelFunc) {
-	end := time.Now().Add(limit)
+	now := time.Now()
+	end := now.Add(limit)
 	inner, cancel := context.WithDeadline(ctx, end)
-	return bounded{inner, ctx, end}, cancel
+	return bounded{inner, ctx, end, now}, cancel
 }
 
 // callersEnd is the error of the caller's own context where that is what ended an
@@ -133,8 +135,7 @@ func (s *Store) ask(ctx bounded, again repeat, send func(context.Context, rueidi
 	if err := ctx.caller.Err(); err != nil {
 		return rueidis.RedisMessage{}, err
 	}
-	start := time.Now()
-	if err := s.rest.enter(start); err != nil {
+	if err := s.rest.enter(time.Now()); err != nil {
 		return rueidis.RedisMessage{}, err
 	}
 	defer s.rest.left()
@@ -158,7 +159,7 @@ func (s *Store) ask(ctx bounded, again repeat, send func(context.Context, rueidi
 			continue
 		}
 		fault := s.fault(err)
-		if late && ctx.end.Sub(start) < limit/2 {
+		if late && ctx.end.Sub(ctx.turn) < limit/2 {
 			fault.busy = true // others have used the time up: the server had none
 			return rueidis.RedisMessage{}, fault
 		}

@@ -119,6 +119,7 @@ func (s *Store) Update(ctx context.Context, key store.Key, change store.Change) 
 		return s.ended(bounded, errBusy)
 	}
 	defer unlock()
+	bounded.turn = time.Now()
 	old, err := s.get(bounded, name)
 	if err != nil {
 		return err
@@ -142,6 +143,7 @@ func (s *Store) Update(ctx context.Context, key store.Key, change store.Change) 
 		if !pause(bounded, try) {
 			return s.ended(bounded, errContended)
 		}
+		bounded.turn = time.Now()
 	}
 }
 

@@ -10,15 +10,24 @@ import (
 // renewed all at once. Times are nanoseconds of Unix, 0 for none; lists have their
 // length before them. What reads back is what was written, and nothing else reads.
 
-const recordVersion = 1
+// The versions. The second one is an account for which the domain's counting time is kept:
+// nodes that know the first alone take it for one that they cannot read, and let nobody in
+// by it for a window.
+const (
+	firstVersion  = 1
+	secondVersion = 2
+)
 
 // encode writes an account; nil for one of which nothing is known.
 func (a *account) encode() []byte {
 	if a.isEmpty() {
 		return nil
 	}
-	b := appendTimes([]byte{recordVersion}, a.all)
-	b = binary.BigEndian.AppendUint64(b, uint64(a.counts))
+	b := appendTimes([]byte{firstVersion}, a.all)
+	if a.counts > 0 {
+		b[0] = secondVersion
+		b = binary.BigEndian.AppendUint64(b, uint64(a.counts))
+	}
 	b = appendBudget(b, a.strangers)
 	b = appendLength(b, len(a.homes))
 	for _, h := range a.homes {
@@ -32,8 +41,12 @@ func (a *account) encode() []byte {
 // of which nothing is known.
 func decodeAccount(b []byte) (a *account, ok bool) {
 	a = new(account)
-	ok = decode(b, func(r *reader) {
-		a.all, a.counts, a.strangers = r.times(), r.duration(), r.budget()
+	ok = decode(b, secondVersion, func(r *reader) {
+		a.all = r.times()
+		if b[0] == secondVersion {
+			a.counts = r.duration()
+		}
+		a.strangers = r.budget()
 		for range r.length(1 + 8 + budgetLen) {
 			a.homes = append(a.homes, home{r.address(), r.time(), r.budget()})
 		}
@@ -47,23 +60,22 @@ func (a *address) encode() []byte {
 	if a.isEmpty() {
 		return nil
 	}
-	return appendPlaces(appendTimes([]byte{recordVersion}, a.wrong), a.places)
+	return appendPlaces(appendTimes([]byte{firstVersion}, a.wrong), a.places)
 }
 
 // decodeAddress reads one as decodeAccount does an account.
 func decodeAddress(b []byte) (a *address, ok bool) {
 	a = new(address)
-	ok = decode(b, func(r *reader) { a.wrong, a.places = r.times(), r.places() })
+	ok = decode(b, firstVersion, func(r *reader) { a.wrong, a.places = r.times(), r.places() })
 	return a, ok
 }
 
-// decode reads a record whole; nothing at all is one too.
-func decode(b []byte, read func(*reader)) (ok bool) {
+// decode reads a record whole, of the versions up to a last one; nothing at all is one too.
+func decode(b []byte, last byte, read func(*reader)) (ok bool) {
 	if len(b) == 0 {
 		return true
 	}
-	r := reader{rest: b}
-	r.version()
+	r := reader{rest: b[1:], bad: b[0] < firstVersion || b[0] > last}
 	read(&r)
 	return r.atEnd()
 }
@@ -124,12 +136,6 @@ func (r *reader) take(n int) []byte {
 	return taken
 }
 
-func (r *reader) version() {
-	if r.take(1)[0] != recordVersion {
-		r.bad = true
-	}
-}
-
 // length reads the length of a list whose elements have at least so many bytes.
 func (r *reader) length(each int) int {
 	n := int(binary.BigEndian.Uint16(r.take(2)))
@@ -147,10 +153,10 @@ func (r *reader) time() time.Time {
 	return time.Time{}
 }
 
-// duration is up to the longest that a domain is believed to count.
+// duration is one that is there, up to the longest that a domain is believed to count.
 func (r *reader) duration() time.Duration {
 	d := time.Duration(binary.BigEndian.Uint64(r.take(8)))
-	if d < 0 || d > longestObservation {
+	if d <= 0 || d > longestObservation {
 		r.bad = true
 	}
 	return d

@@ -3,6 +3,7 @@ package throttle
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -51,11 +52,41 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestFirstRecords: what was written before there was a counting time reads, homes and all,
+// and where there is none to keep, such nodes read what is written now.
+func TestFirstRecords(t *testing.T) {
+	a, _, now := records()
+	a.counts = time.Hour
+	second := a.encode()
+	all := 1 + 2 + 8*len(a.all)
+	first := slices.Concat([]byte{1}, second[1:all], second[all+8:])
+	back, ok := decodeAccount(first)
+	if !ok || len(back.homes) != 2 || len(back.all) != 2 || back.counts != 0 {
+		t.Fatalf("got %+v, %v", back, ok)
+	}
+	if got := back.encode(); !bytes.Equal(got, first) {
+		t.Errorf("got %x, want %x", got, first)
+	}
+	if _, ok := decodeAccount(slices.Concat([]byte{1}, second[1:])); ok {
+		t.Error("a first record with a counting time reads")
+	}
+	value, _ := back.kept(usual, from("192.0.2.1"))
+	if back, ok = decodeAccount(value); !ok || back.counts != usual.Window {
+		t.Errorf("counted on: got %+v, %v", back, ok)
+	}
+	a.right(netip.MustParseAddr("192.0.2.1"), now.Add(time.Hour), now.Add(time.Hour))
+	if value, _ = a.kept(usual, from("192.0.2.1")); value[0] != 1 {
+		t.Errorf("without wrong passwords: got version %d, want 1", value[0])
+	}
+}
+
 func FuzzAccount(f *testing.F) {
 	a, _, _ := records()
 	f.Add(a.encode())
 	f.Add([]byte{})
-	f.Add([]byte{recordVersion, 0xff, 0xff})
+	f.Add([]byte{firstVersion, 0xff, 0xff})
+	a.counts = time.Hour
+	f.Add(a.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, ok := decodeAccount(b)
 		if !ok {
@@ -78,7 +109,7 @@ func FuzzAccount(f *testing.F) {
 func FuzzAddress(f *testing.F) {
 	_, b, _ := records()
 	f.Add(b.encode())
-	f.Add([]byte{recordVersion, 0, 0, 0, 1})
+	f.Add([]byte{firstVersion, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, ok := decodeAddress(raw)
 		if !ok {

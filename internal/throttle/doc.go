@@ -9,7 +9,7 @@
 //   - budget.go: wrong passwords in a window, and the wait after each
 //   - codec.go: how both lie in a store
 //   - process.go, waiting.go, prints.go: what a process keeps for itself
-//   - owed.go: ends that a store was not told while it was down
+//   - owed.go: ends that a store was not told while it was down, or a crowd at one account
 //
 // A place is taken before a controller is asked and given back when the password was
 // right, so that many attempts at once count as many one after another do. Where all

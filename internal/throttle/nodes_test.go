@@ -19,7 +19,8 @@ type sharing struct {
 	busy  atomic.Bool // after it has done what it was asked for
 	down  atomic.Bool
 	asked atomic.Int64
-	after func() // a change, before it is confirmed
+	after func()                // a change, before it is confirmed
+	crowd func(store.Key) error // what becomes of a change that a crowd is at
 }
 
 func (s *sharing) Shared() bool { return true }
@@ -34,6 +35,11 @@ func (s *sharing) Get(ctx context.Context, key store.Key) ([]byte, error) {
 func (s *sharing) Update(ctx context.Context, key store.Key, change store.Change) error {
 	if s.asked.Add(1); s.down.Load() {
 		return fmt.Errorf("cut: %w", store.ErrDown)
+	}
+	if s.crowd != nil {
+		if err := s.crowd(key); err != nil {
+			return err
+		}
 	}
 	err := s.Memory.Update(ctx, key, change)
 	if s.after != nil {
@@ -273,6 +279,7 @@ func TestStoreBusy(t *testing.T) {
 		}
 	}
 	s.busy.Store(false)
+	c.pass(busyPause)
 	for _, node := range both {
 		a, err := enter(t, node, Try{Account: "bob", Address: netip.MustParseAddr("198.51.100.7")}) // who pays
 		if err != nil {

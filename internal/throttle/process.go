@@ -31,6 +31,7 @@ type Process struct {
 	bells     map[string]*bell
 	claims    map[claim]asked
 	owed      []owed
+	telling   []owed // by whoever pays
 	downUntil time.Time
 	nextWarn  time.Time
 }

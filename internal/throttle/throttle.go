@@ -80,8 +80,8 @@ func (t *Throttle) enter(ctx context.Context, try Try, print printState) (*Attem
 	defer cancel()
 	if t.store.Shared() && t.process.isDown() {
 		a.book = t.process.memory
-	} else if t.store.Shared() {
-		t.pay(ctx)
+	} else if t.store.Shared() && t.pay(ctx, try.Account) {
+		return nil, &Refused{Wait: busyPause, Whose: OfAccount}
 	}
 	err := a.enter(ctx, print)
 	if errors.Is(err, store.ErrBusy) {
