@@ -32,19 +32,13 @@ func asksOwn(d *caddyldap.Directory) func(*caddyntlm.Handler) bool {
 // hostsOf are the hosts of the sites in a configuration whose windows_auth asks a
 // directory, in order.
 func hostsOf(document []byte, asks func(*caddyntlm.Handler) bool) ([]string, error) {
-	var config struct {
-		Apps struct {
-			HTTP struct {
-				Servers map[string]server `json:"servers"`
-			} `json:"http"`
-		} `json:"apps"`
-	}
-	if err := json.Unmarshal(document, &config); err != nil {
+	servers, _, err := serversOf(document)
+	if err != nil {
 		return nil, err
 	}
 	var hosts []string
-	for _, name := range slices.Sorted(maps.Keys(config.Apps.HTTP.Servers)) {
-		more, err := hostsAbove(config.Apps.HTTP.Servers[name].Routes, nil, asks)
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		more, err := hostsAbove(servers[name].Routes, nil, asks)
 		if err != nil {
 			return nil, err
 		}
