@@ -3,6 +3,7 @@ package caddyldap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,7 +78,11 @@ func (x *examination) access(ctx context.Context, c *conn, root rootDSE) {
 	}
 	g, err := x.guard(ctx, c, root)
 	if err != nil {
-		x.unclear("access", "the access control list of accounts could not be read: "+err.Error(), "let the service account read permissions of users, as everybody may by default")
+		hint := "let the service account read permissions of users, as everybody may by default"
+		if errors.Is(err, errGarbledList) {
+			hint = "this server sends what no domain controller does: look whether it is one, and who may read and write the attributes with dsacls"
+		}
+		x.unclear("access", "the access control list of accounts could not be read: "+err.Error(), hint)
 		return
 	}
 	for _, name := range w.secrets {
@@ -175,8 +180,12 @@ func (x *examination) guard(ctx context.Context, c *conn, root rootDSE) (*guard,
 	}
 	e = result.Entries[0]
 	g := &guard{dn: e.DN}
-	if g.list, err = acl.Parse([]byte(value(e, "nTSecurityDescriptor"))); err != nil {
-		return nil, err
+	text := value(e, "nTSecurityDescriptor")
+	if text == "" {
+		return nil, errNoList
+	}
+	if g.list, err = acl.Parse([]byte(text)); err != nil {
+		return nil, fmt.Errorf("%w: %w", errGarbledList, err)
 	}
 	own, err := sidOf(e)
 	if err != nil {
@@ -193,7 +202,11 @@ func (x *examination) guard(ctx context.Context, c *conn, root rootDSE) (*guard,
 	return g, err
 }
 
-var errNoSample = errors.New("no account is to be seen")
+var (
+	errNoSample    = errors.New("no account is to be seen")
+	errNoList      = errors.New("nTSecurityDescriptor is not to be seen")
+	errGarbledList = errors.New("nTSecurityDescriptor makes no sense")
+)
 
 // reads reports whether somebody sees the values of an attribute, [MS-ADTS] 3.1.1.4.4.
 func (g *guard) reads(who []identity.SID, p guarded) bool {

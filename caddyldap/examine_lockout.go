@@ -118,7 +118,7 @@ func (x *examination) lockout(ctx context.Context, c *conn, root rootDSE) {
 	case tight(v.least()) != "":
 		x.note("lockout", v.text(), tight(v.least()))
 	case v.domain.threshold == 0 && !v.strictest.known:
-		x.note("lockout", v.text(), "nobody who guesses is stopped: set an account lockout threshold")
+		x.note("lockout", v.text(), "throttle stops whoever guesses here, and nothing does at the domain's other doors: set an account lockout threshold")
 	default:
 		x.well("lockout", "%s", v.text())
 	}

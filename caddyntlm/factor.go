@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/policy"
@@ -128,11 +126,35 @@ func (h *Handler) lendsCode(s scheme) bool {
 // keepsSessions reports whether a log-in opens a session, which holds its second factor.
 func (h *Handler) keepsSessions() bool { return h.Session != nil }
 
-// warnOfCodes says what is known at the start to trouble users.
-func (h *Handler) warnOfCodes() {
-	if h.TOTP == nil || h.keepsSessions() || !slices.Contains(h.offered, schemeBasic) {
-		return
+// TakesCode reports whether somebody who owes a second factor can log in here: with a code
+// behind a password or on the page, or by what stands for one.
+func (h *Handler) TakesCode() bool {
+	return h.Login != nil || slices.ContainsFunc(h.offered, h.carries)
+}
+
+// HintCode is what to do where nobody can give a code.
+const HintCode = "Add basic to schemes, or write login: a code comes behind a password, or on the log-in page."
+
+// foreseeCodes says what of totp is known at the start to trouble users.
+func (h *Handler) foreseeCodes() []caddyldap.Observation {
+	if h.TOTP == nil {
+		return nil
 	}
-	h.log.Warn("totp without session: each request needs a code of its own", zap.String("attribute", h.TOTP.Attribute),
-		zap.String("hint", "A browser sends the same password and code with each request, and a code is good once, so that it asks again and again. Write session, whose cookie holds the second factor; programs that send one request in 30 seconds need none."))
+	o := caddyldap.Observation{Level: caddyldap.Faulty, About: "totp", Hint: HintCode}
+	switch {
+	case !h.TakesCode() && h.keepsSessions():
+		o.Hint += " A session that another site of the host opened by a code is let in all the same."
+		fallthrough
+	case !h.TakesCode():
+		o.Text = "totp asks for a code, and no scheme here carries one: whoever owes a code cannot log in"
+		if h.TOTP.Require == nil {
+			o.Text = "totp asks everybody for a code, and no scheme here carries one: nobody can log in"
+		}
+	case !h.keepsSessions() && slices.Contains(h.offered, schemeBasic):
+		o.Level, o.Text = caddyldap.Notable, "totp without session: each request needs a code of its own"
+		o.Hint = "A browser sends the same password and code with each request, and a code is good once, so that it asks again and again. Write session, whose cookie holds the second factor; programs that send one request in 30 seconds need none."
+	default:
+		return nil
+	}
+	return []caddyldap.Observation{o}
 }

@@ -3,6 +3,7 @@ package caddyntlm
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -21,6 +22,12 @@ func (h *Handler) Foretell(directories []*caddyldap.Directory) error {
 		known[i] = d
 	}
 	return h.settle(known)
+}
+
+// Foresee is what a configuration alone says will trouble users, where its server speaks TLS
+// or does not: a warning at the start, and a line of the doctor's before. Foretell comes first.
+func (h *Handler) Foresee(overTLS bool) []caddyldap.Observation {
+	return slices.Concat(h.foreseePlain(overTLS), h.foreseeSession(overTLS), h.foreseeCodes())
 }
 
 // AsksByNTLM is the directory that an NTLM log-in asks; nil where NTLM is not

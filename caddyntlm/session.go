@@ -10,8 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
+	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/identity"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/session"
 	"github.com/caddy-ntlm/caddy-ntlm/internal/store"
@@ -96,11 +96,20 @@ func (h *Handler) openBook(ctx caddy.Context) error {
 	}
 	h.sessions = newSessions(h.Session, h.store, h.now)
 	h.shareCookie()
-	if len(h.server.TLSConnPolicies) == 0 {
-		h.log.Warn("session works over TLS alone, and this server speaks plain HTTP",
-			zap.Strings("listen", h.server.Listen), zap.String("hint", hintPlainSession))
-	}
 	return nil
+}
+
+// foreseeSession says that sessions were asked for where no connection has TLS: a fault where
+// nobody can do without, for the page or a second factor.
+func (h *Handler) foreseeSession(overTLS bool) []caddyldap.Observation {
+	if h.Session == nil || overTLS {
+		return nil
+	}
+	o := caddyldap.Observation{Level: caddyldap.Notable, About: "session", Text: "session works over TLS alone, and this server speaks plain HTTP", Hint: hintPlainSession}
+	if h.Login != nil || h.TOTP != nil {
+		o.Level = caddyldap.Faulty
+	}
+	return []caddyldap.Observation{o}
 }
 
 const (

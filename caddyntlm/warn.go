@@ -9,9 +9,11 @@ import (
 // warn says, when the configuration is loaded, what is known then to trouble users and is
 // no error.
 func (h *Handler) warn() {
-	h.warnPlain()
+	for _, o := range h.Foresee(len(h.server.TLSConnPolicies) > 0) {
+		h.log.Warn(o.Text, zap.String("word", o.About), zap.Strings("listen", h.server.Listen),
+			zap.String("directory", h.names()), zap.String("hint", o.Hint))
+	}
 	h.warnSpeaksNTLM()
-	h.warnOfCodes()
 	h.warnOfPage()
 	if h.Throttle.isOff() {
 		h.log.Warn("throttle is off: wrong passwords of this site reach the controllers uncounted, so that whoever reaches it can lock the domain's accounts",

@@ -44,7 +44,8 @@ func checkConfigCommand() *cobra.Command {
 			"service account and its rights, NTLM, the machine account and its secure channel; the\n" +
 			"keytab, and whether its names, versions and enctypes are those of the domain; who may\n" +
 			"read the secrets of second factors, and write what rules ask about; at the store of\n" +
-			"sessions; and at the groups that rules name. It says what to do about each thing that\n" +
+			"sessions; at what schemes, session, login and totp of each site let nobody in by; and\n" +
+			"at the groups that rules name. It says what to do about each thing that\n" +
 			"will not work. It sends no password but the service account's own and the store's, and\n" +
 			"stops with that where it is refused.\n\n" +
 			"Exit code 0: all is well. 1: something will not work. 2: the configuration cannot be read.",
@@ -91,6 +92,9 @@ func (c *configCheck) run(ctx context.Context, path string) error {
 		}
 	}
 	if err := c.store(ctx, document); err != nil {
+		return err
+	}
+	if err := c.doors(ctx, document); err != nil {
 		return err
 	}
 	c.rules(rules, len(named)+len(own))
@@ -224,7 +228,7 @@ func (c *configCheck) absentGroups() {
 
 func (c *configCheck) verdict() error {
 	if c.faults == 0 {
-		fmt.Fprintln(c.out, "all that could be looked at will work")
+		fmt.Fprintln(c.out, "all that could be looked at will work; caddy validate says what else Caddy makes of this file")
 		return nil
 	}
 	if c.faults == 1 {

@@ -68,7 +68,11 @@ func demo(ctx context.Context, out io.Writer, listen string) (err error) {
 	if err != nil {
 		return err
 	}
-	config, err := demoConfig(address, secure, directory)
+	admin, err := freeBeside(address) // not 2019, where a Caddy may be at work
+	if err != nil {
+		return err
+	}
+	config, err := demoConfig(address, secure, admin, directory)
 	if err != nil {
 		return err
 	}
@@ -77,7 +81,7 @@ func demo(ctx context.Context, out io.Writer, listen string) (err error) {
 	}
 	defer func() { err = errors.Join(err, caddy.Stop()) }()
 
-	printDemo(out, newDemoText(address, secure, directory))
+	printDemo(out, newDemoText(address, secure, admin, directory))
 	<-ctx.Done()
 	return nil
 }

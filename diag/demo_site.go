@@ -26,8 +26,8 @@ var demoErrorPage string
 
 // demoConfig is the whole configuration of the demo. The certificate of its site lives in
 // memory alone, which no Caddyfile can say, so that it is put in beside it.
-func demoConfig(plain, secure *net.TCPAddr, directory *demodir.Server) ([]byte, error) {
-	text, err := demoCaddyfile(plain, secure, directory)
+func demoConfig(plain, secure, admin *net.TCPAddr, directory *demodir.Server) ([]byte, error) {
+	text, err := demoCaddyfile(plain, secure, admin, directory)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func adapt(caddyfile []byte) ([]byte, error) {
 
 // demoCaddyfile writes the demo's configuration: the words of any site, over
 // the directory in this process.
-func demoCaddyfile(plain, secure *net.TCPAddr, directory *demodir.Server) ([]byte, error) {
+func demoCaddyfile(plain, secure, admin *net.TCPAddr, directory *demodir.Server) ([]byte, error) {
 	errorPage, err := fill(demoErrorPage, map[string]any{"Users": directory.Users()})
 	if err != nil {
 		return nil, err
@@ -75,6 +75,7 @@ func demoCaddyfile(plain, secure *net.TCPAddr, directory *demodir.Server) ([]byt
 		"CA":        base64.StdEncoding.EncodeToString(directory.CA().Raw),
 		"Host":      plain.IP.String(),
 		"Port":      plain.Port,
+		"Admin":     admin.String(),
 		"Page":      demoPage,
 		"ErrorPage": string(errorPage),
 

@@ -16,13 +16,14 @@ import (
 // demoText is what the terminal tells of a demo.
 type demoText struct {
 	Plain, Secure string // the addresses of the site, as HOST:PORT
+	Admin         string // that of Caddy's admin endpoint
 	LDAPS, BaseDN string
 	Users         []demodir.User
 }
 
-func newDemoText(plain, secure *net.TCPAddr, directory *demodir.Server) demoText {
+func newDemoText(plain, secure, admin *net.TCPAddr, directory *demodir.Server) demoText {
 	return demoText{
-		Plain: plain.String(), Secure: secure.String(),
+		Plain: plain.String(), Secure: secure.String(), Admin: admin.String(),
 		LDAPS: directory.LDAPS(), BaseDN: directory.BaseDN(), Users: directory.Users(),
 	}
 }
@@ -71,7 +72,8 @@ Without a page, where browsers ask by a prompt of their own:
   curl --ntlm  -u '%[3]s:%[4]s' http://%[1]s/
   curl --basic -u '%[3]s:%[4]s' http://%[1]s/
 
-A program logs in by JSON and gets a key, which is good until it is given back:
+A program logs in by JSON and gets a key, which is good until it is given back, for 8 hours at most (ttl), and until 30 minutes
+go by without a request (idle):
 
   key=$(curl -sk https://%[2]s/.auth/login -H 'Content-Type: application/json' -d '{"name":"%[3]s","password":"%[4]s"}' | sed 's/.*"key":"\([^"]*\)".*/\1/')
   curl -k -H "Authorization: Bearer $key" https://%[2]s/.auth/whoami
@@ -81,7 +83,12 @@ A guesser waits, and the account stays open: the first of these is told 401, the
 until the seconds of Retry-After are over (the page says it in words):
 
   for i in 1 2 3; do curl -so /dev/null -w '%%{http_code} %%header{retry-after}\n' --basic -u "%[3]s:wrong$i" http://%[1]s/; done
-`, d.Plain, d.Secure, first.Name, first.Password)
+
+An administrator ends that wait at once (204), and sees who has a session, both by Caddy's admin endpoint:
+
+  curl -so /dev/null -w '%%{http_code}\n' -X DELETE 'http://%[5]s/windows_auth/throttle?user=%[3]s'
+  curl -s http://%[5]s/windows_auth/sessions
+`, d.Plain, d.Secure, first.Name, first.Password, d.Admin)
 }
 
 // printFactor tells of the second factor that one of the users owes.

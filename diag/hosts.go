@@ -32,32 +32,40 @@ func asksOwn(d *caddyldap.Directory) func(*caddyntlm.Handler) bool {
 // hostsOf are the hosts of the sites in a configuration whose windows_auth asks a
 // directory, in order.
 func hostsOf(document []byte, asks func(*caddyntlm.Handler) bool) ([]string, error) {
-	var config struct {
-		Apps struct {
-			HTTP struct {
-				Servers map[string]server `json:"servers"`
-			} `json:"http"`
-		} `json:"apps"`
-	}
-	if err := json.Unmarshal(document, &config); err != nil {
+	found, err := doorways(document)
+	if err != nil {
 		return nil, err
 	}
 	var hosts []string
-	for _, name := range slices.Sorted(maps.Keys(config.Apps.HTTP.Servers)) {
-		more, err := hostsAbove(config.Apps.HTTP.Servers[name].Routes, nil, asks)
-		if err != nil {
-			return nil, err
+	for _, d := range found {
+		if asks(d.handler) {
+			hosts = append(hosts, d.hosts...)
 		}
-		hosts = append(hosts, more...)
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts), nil
 }
 
-// hostsAbove are the hosts by which requests come to a windows_auth in routes;
-// outer are those of the route around them.
-func hostsAbove(routes caddyhttp.RouteList, outer []string, asks func(*caddyntlm.Handler) bool) ([]string, error) {
-	var hosts []string
+// doorways are the windows_auth in the routes of a configuration, in their order.
+func doorways(document []byte) ([]*doorway, error) {
+	servers, _, err := serversOf(document)
+	if err != nil {
+		return nil, err
+	}
+	var found []*doorway
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		more, err := doorwaysIn(servers[name], servers[name].Routes, nil)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+// doorwaysIn are those in routes; outer are the hosts of the route around them.
+func doorwaysIn(s server, routes caddyhttp.RouteList, outer []string) ([]*doorway, error) {
+	var found []*doorway
 	for i := range routes {
 		here, err := matchedHosts(routes[i].MatcherSetsRaw)
 		if err != nil {
@@ -67,17 +75,17 @@ func hostsAbove(routes caddyhttp.RouteList, outer []string, asks func(*caddyntlm
 			here = outer
 		}
 		for _, raw := range routes[i].HandlersRaw {
-			more, err := hostsOfHandler(raw, here, asks)
+			more, err := doorwaysOf(s, raw, here)
 			if err != nil {
 				return nil, err
 			}
-			hosts = append(hosts, more...)
+			found = append(found, more...)
 		}
 	}
-	return hosts, nil
+	return found, nil
 }
 
-func hostsOfHandler(raw json.RawMessage, here []string, asks func(*caddyntlm.Handler) bool) ([]string, error) {
+func doorwaysOf(s server, raw json.RawMessage, here []string) ([]*doorway, error) {
 	var h struct {
 		Handler string              `json:"handler"`
 		Routes  caddyhttp.RouteList `json:"routes"`
@@ -86,16 +94,13 @@ func hostsOfHandler(raw json.RawMessage, here []string, asks func(*caddyntlm.Han
 		return nil, err
 	}
 	if h.Handler != handlerDoor {
-		return hostsAbove(h.Routes, here, asks)
+		return doorwaysIn(s, h.Routes, here)
 	}
-	var door caddyntlm.Handler
-	if err := json.Unmarshal(raw, &door); err != nil {
+	d := &doorway{server: s, hosts: here, handler: new(caddyntlm.Handler)}
+	if err := json.Unmarshal(raw, d.handler); err != nil {
 		return nil, fmt.Errorf("windows_auth: %w", err)
 	}
-	if !asks(&door) {
-		return nil, nil
-	}
-	return here, nil
+	return []*doorway{d}, nil
 }
 
 func matchedHosts(sets caddyhttp.RawMatcherSets) ([]string, error) {

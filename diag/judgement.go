@@ -104,6 +104,7 @@ func (g *judgement) door(raw json.RawMessage) error {
 		return err
 	}
 	g.waived = false
+	g.session(&h)
 	if err := g.page(&h); err != nil {
 		return err
 	}

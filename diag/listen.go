@@ -64,3 +64,15 @@ func secureBeside(address *net.TCPAddr) (*net.TCPAddr, error) {
 	defer probe.Close()
 	return probe.Addr().(*net.TCPAddr), nil
 }
+
+// freeBeside is an address with a free port beside the demo's own.
+func freeBeside(address *net.TCPAddr) (*net.TCPAddr, error) {
+	other := *address
+	other.Port = 0
+	probe, err := net.ListenTCP("tcp", &other)
+	if err != nil {
+		return nil, fmt.Errorf("looking for a free port beside %s: %w", address, err)
+	}
+	defer probe.Close()
+	return probe.Addr().(*net.TCPAddr), nil
+}

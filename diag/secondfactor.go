@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
@@ -32,6 +33,9 @@ func (g *judgement) secondFactor(h *caddyntlm.Handler) error {
 	default:
 		say(g.out, "  code      one is owed: the password alone is refused, and so is a scheme without a code\n")
 	}
+	if !h.TakesCode() {
+		return g.noCode(h, owes)
+	}
 	if len(h.TOTP.Exempt) > 0 {
 		say(g.out, "  note      whoever comes by %s needs none\n", strings.Join(h.TOTP.Exempt, " or "))
 	}
@@ -45,4 +49,25 @@ func (g *judgement) secondFactor(h *caddyntlm.Handler) error {
 		return g.stranger(err)
 	}
 	return nil
+}
+
+// noCode refuses whoever owes a code where no scheme carries one.
+func (g *judgement) noCode(h *caddyntlm.Handler, owes policy.Verdict) error {
+	const text = "no scheme of this windows_auth carries a code"
+	if owes == policy.Unseen {
+		say(g.out, "  note      no code can be given: %s\n", text)
+		return nil
+	}
+	hint := caddyntlm.HintCode
+	if h.Session != nil {
+		hint += " Until then a session alone lets in that another site of the host opened by a code."
+	}
+	return &no{&advice{fmt.Errorf("401 Unauthorized: a code is owed, and no code can be given here: %s", text), hint}}
+}
+
+// session says that sessions were asked for where none can be.
+func (g *judgement) session(h *caddyntlm.Handler) {
+	if h.Session != nil && (!g.journey.server.overTLS || g.target.Scheme == "http") {
+		say(g.out, "  note      session works over TLS alone, and this site is asked over plain HTTP: nobody gets a session here, nor the log-in page\n")
+	}
 }

@@ -70,6 +70,55 @@ func TestExplainSecondFactor(t *testing.T) {
 	}
 }
 
+// TestExplainNoCode: whoever owes a code is not let in where no scheme carries one, and
+// whoever asks over plain HTTP is told that there is no session.
+func TestExplainNoCode(t *testing.T) {
+	site := func(words string) string {
+		return `{"handle": [{"handler": "windows_auth", "directories": ["EXAMPLE"], "schemes": ["ntlm"], ` + words + `}]}`
+	}
+	const totp = `"totp": {"attribute": "unixUserPassword"`
+	for name, c := range map[string]struct {
+		words, user string
+		code        int
+		want        string
+	}{
+		"a session":         {`"session": {}, ` + totp + `}`, "grace", 1, "no code can be given here|hint: Add basic to schemes, or write login|a session alone lets in"},
+		"by a rule":         {totp + `, "require": {"user": ["grace"]}}`, "grace", 1, "no code can be given here"},
+		"past a rule":       {totp + `, "require": {"user": ["grace"]}}`, "alice", 0, "none is owed|200: "},
+		"exempt":            {totp + `, "exempt": ["ntlm"]}`, "alice", 0, "whoever comes by ntlm needs none|200: "},
+		"a page":            {`"session": {}, "login": {}, ` + totp + `}`, "grace", 0, "enrolled  unixUserPassword|200: "},
+		"a log-in may tell": {totp + `, "require": {"sid": ["S-1-5-4"]}}`, "alice", 0, "no code can be given: no scheme|200: "},
+	} {
+		said, code := explained(t, site(c.words), c.user, "/")
+		for want := range strings.SplitSeq(c.want, "|") {
+			if code != c.code || !strings.Contains(said, want) || strings.Contains(said, "over TLS alone") {
+				t.Errorf("%s: got %d\n%s\nwant %d and %q", name, code, said, c.code, want)
+			}
+		}
+	}
+}
+
+// TestWillSpeakTLS: as automatic HTTPS has it.
+func TestWillSpeakTLS(t *testing.T) {
+	const named = `, "routes": [{"match": [{"host": ["intranet.example.com"]}]}]`
+	for text, want := range map[string]bool{
+		`{"listen": [":80"]` + named + `}`:                                                          false,
+		`{"listen": [":80"], "tls_connection_policies": [{}]` + named + `}`:                         true,
+		`{"listen": [":443"]}`:                                                                      true,
+		`{"listen": [":443"], "automatic_https": {"disable": true}` + named + `}`:                   false,
+		`{"listen": [":8080"]}`:                                                                     false,
+		`{"listen": [":8443"]` + named + `}`:                                                        true,
+		`{"listen": [":8443"], "automatic_https": {"skip": ["intranet.example.com"]}` + named + `}`: false,
+		`{"listen": [":8443"], "automatic_https": {"disable": true}, "tls_connection_policies": [{"alpn": ["h2"]}]` + `}`: true,
+		`{"listen": [":80", ":443"]` + named + `}`: true,
+	} {
+		servers, _, err := serversOf([]byte(`{"apps": {"http": {"servers": {"srv0": ` + text + `}}}}`))
+		if got := servers["srv0"].overTLS; err != nil || got != want {
+			t.Errorf("%s: got %v, %v, want %v", text, got, err, want)
+		}
+	}
+}
+
 // TestExplainLoginPath: a page that sends passwords past its own windows_auth is told of.
 func TestExplainLoginPath(t *testing.T) {
 	door := func(path string) string {

@@ -1,7 +1,6 @@
 package diag
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -34,34 +33,28 @@ type server struct {
 	Errors struct {
 		Routes caddyhttp.RouteList `json:"routes"`
 	} `json:"errors"`
+	TLS       []json.RawMessage          `json:"tls_connection_policies"`
+	AutoHTTPS *caddyhttp.AutoHTTPSConfig `json:"automatic_https"`
+
+	overTLS bool // as Caddy will have it
 }
 
 // siteOf finds the server that answers for a host: where several do, the one on
 // the port that is asked for, and the one that has windows_auth.
 func siteOf(ctx caddy.Context, document []byte, target *url.URL) (*site, error) {
-	var config struct {
-		Apps struct {
-			HTTP struct {
-				Servers map[string]server `json:"servers"`
-				HTTP    int               `json:"http_port"`
-				HTTPS   int               `json:"https_port"`
-			} `json:"http"`
-		} `json:"apps"`
-	}
-	if err := json.Unmarshal(document, &config); err != nil {
+	servers, ports, err := serversOf(document)
+	if err != nil {
 		return nil, err
 	}
 	s := new(site)
-	var err error
 	if s.directories, _, err = directoriesOf(document); err != nil {
 		return nil, err
 	}
-	servers := config.Apps.HTTP.Servers
 	names := slices.Sorted(maps.Keys(servers))
 	names = slices.DeleteFunc(names, func(name string) bool { return target.Port() != "" && !servers[name].listens(target.Port()) })
-	usual := strconv.Itoa(cmp.Or(config.Apps.HTTP.HTTPS, caddyhttp.DefaultHTTPSPort))
+	usual := strconv.FormatUint(uint64(ports.https), 10)
 	if target.Scheme == "http" {
-		usual = strconv.Itoa(cmp.Or(config.Apps.HTTP.HTTP, caddyhttp.DefaultHTTPPort))
+		usual = strconv.FormatUint(uint64(ports.http), 10)
 	}
 	if s.name, err = choose(ctx, servers, names, target, usual); err != nil {
 		return nil, err

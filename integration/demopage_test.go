@@ -18,11 +18,13 @@ func TestDemoLines(t *testing.T) {
 		{"curl --basic -u 'alice", `EXAMPLE\\alice.*basic, decided by bind`},
 		{"key=$(curl", `^$`},
 		{"/.auth/whoami", `"name":"Alice Archer","id":"alice".*"scheme":"form"`},
+		{"/windows_auth/sessions", `"user":"EXAMPLE\\\\alice"`},
 		{"/.auth/logout", `^$`},
 		{"curl -k --basic -u 'grace", `EXAMPLE\\grace`},
 		{"windows-auth demo --code", `^\d{6}$`},
 		{"ldapsearch", `displayName: Carol Cole`},
-		{"for i in 1 2 3", `^401 \n429 \d+\n429 \d+$`}, // the last: alice waits now
+		{"for i in 1 2 3", `^401 \n429 \d+\n429 \d+$`}, // alice waits now
+		{"/windows_auth/throttle", `^204$`},
 	}
 	if len(printed) != len(wanted) {
 		t.Errorf("got %d lines, want %d: %q", len(printed), len(wanted), printed)

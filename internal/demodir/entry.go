@@ -41,14 +41,19 @@ func newEntry(kind, name, container string, context dnKey, category string, clas
 	}
 	e := &entry{dn: dn, key: mustDN(dn), context: context}
 	e.nested = sync.OnceValue(e.climb)
-	guid := sha256.Sum256([]byte("objectGUID " + string(e.key)))
 	e.put("objectClass", classes...)
 	e.put(strings.ToLower(kind), name)
 	e.put("name", name)
 	e.put("distinguishedName", dn)
-	e.put("objectGUID", string(guid[:16]))
+	e.put("objectGUID", string(guidOf("objectGUID "+string(e.key))))
 	e.put("objectCategory", category)
 	return e
+}
+
+// guidOf is the same GUID in every run for what it is of.
+func guidOf(what string) []byte {
+	sum := sha256.Sum256([]byte(what))
+	return sum[:16]
 }
 
 // put appends values to an attribute. Empty values are no values.

@@ -23,6 +23,7 @@ var syntaxes = map[string]syntax{
 	"distinguishedname": syntaxDN, "member": syntaxDN, "memberof": syntaxDN,
 	"objectcategory": syntaxDN, "ncname": syntaxDN, "manager": syntaxDN,
 	"objectsid": syntaxSID, "objectguid": syntaxOctets,
+	"schemaidguid": syntaxOctets, "ntsecuritydescriptor": syntaxOctets, "searchflags": syntaxNumber,
 	"useraccountcontrol": syntaxNumber, "samaccounttype": syntaxNumber, "grouptype": syntaxNumber,
 	"primarygroupid": syntaxNumber, "systemflags": syntaxNumber, "lockouttime": syntaxNumber,
 	"pwdlastset": syntaxNumber, "accountexpires": syntaxNumber, "lockoutthreshold": syntaxNumber,

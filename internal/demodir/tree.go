@@ -59,7 +59,8 @@ func buildTree(cfg Config) (*tree, error) {
 	if err := t.addNesting(cfg.Groups); err != nil {
 		return nil, err
 	}
-	t.addSchema()
+	t.addDescriptors(cfg.Readers)
+	t.addSchema(cfg.Readers)
 	return t, nil
 }
 
