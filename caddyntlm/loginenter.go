@@ -153,7 +153,7 @@ func (v *visit) answerProgram(err error) error {
 func (v *visit) writeRefusal(o outcome, err error) error {
 	words := loginpage.TextsOf(loginpage.PickLanguage(v.r.Header["Accept-Language"]))
 	reason := v.reasonOf(err)
-	answer := refused{Error: words.Say(reason, v.door.factor != nil), Reason: string(reason)}
+	answer := refused{Error: words.SayAfter(reason, v.door.factor != nil, v.w.Header().Get("Retry-After")), Reason: string(reason)}
 	if wrong, ok := errors.AsType[badField](err); ok {
 		answer.Field = wrong.field
 	}
