@@ -1,7 +1,6 @@
 package caddyfile
 
 import (
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-ntlm/caddy-ntlm/caddyldap"
@@ -136,11 +135,11 @@ func readInsecurePlaintext(d *directory, l line) error {
 func timeoutWords() words[caddyldap.Timeout] {
 	return words[caddyldap.Timeout]{
 		"dial": {usage: "dial <duration>", least: 1, most: 1, parse: func(t *caddyldap.Timeout, l line) (err error) {
-			t.Dial, err = readDuration(l)
+			t.Dial, err = readDuration(l, seconds)
 			return err
 		}},
 		"request": {usage: "request <duration>", least: 1, most: 1, parse: func(t *caddyldap.Timeout, l line) (err error) {
-			t.Request, err = readDuration(l)
+			t.Request, err = readDuration(l, seconds)
 			return err
 		}},
 	}
@@ -149,12 +148,4 @@ func timeoutWords() words[caddyldap.Timeout] {
 func readTimeout(d *directory, l line) error {
 	d.Timeout = new(caddyldap.Timeout)
 	return timeoutWords().read(d.Timeout, "timeout", l.block)
-}
-
-func readDuration(l line) (caddy.Duration, error) {
-	duration, err := caddy.ParseDuration(l.args[0].Text)
-	if err != nil || duration <= 0 {
-		return 0, errorAt(l.args[0], "%s is not a duration above zero such as 1500ms or 4s", short(l.args[0].Text))
-	}
-	return caddy.Duration(duration), nil
 }

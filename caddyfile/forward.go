@@ -16,7 +16,7 @@ func addForward(a *handler, l line) error {
 	if err := checkPlaceholders(l.args[1]); err != nil {
 		return err
 	}
-	a.Forward = append(a.Forward, f)
+	a.Forward, a.forwardAt = append(a.Forward, f), append(a.forwardAt, l.word)
 	if err := caddyntlm.CheckForward(a.Forward); err != nil {
 		return errorAt(l.args[0], "%w", err)
 	}

@@ -1,71 +1,70 @@
 package caddyfile
 
-// inner are the words that stand only in a block within the block called in, by
-// that block: whoever writes one a level too high is told where it goes. attribute
-// is not among them, for it is more likely attributes.
-func inner(in string) map[string]string {
-	switch in {
-	case "ldap", "directory":
-		return map[string]string{
-			"trust_pool": "tls", "server_name": "tls", "insecure_skip_verify": "tls",
-			"filter": "user or group", "suffix": "user", "nested": "group",
-			"dial": "timeout", "request": "timeout",
-			"ttl": "cache", "stale": "cache", "size": "cache or pool", "idle": "pool",
-			"fallback": "map",
-			"keytab":   "service_account kerberos", "principal": "service_account kerberos",
-			"ccache": "service_account kerberos", "krb5_conf": "service_account kerberos",
-		}
-	case "windows_auth":
-		deeper := inner("directory")
-		for word, block := range deeper {
-			deeper[word] = block + " of the directory"
-		}
-		for word := range sessionWords() {
-			if block, also := deeper[word]; also {
-				deeper[word] = "session, or " + block
-			} else {
-				deeper[word] = "session"
-			}
-		}
-		for word := range throttleWords() {
-			deeper[word] = "throttle"
-		}
-		for word := range loginWords() {
-			deeper[word] = "login"
-		}
-		return deeper
-	}
-	return nil
-}
+import "strings"
 
-// belongs says of an unknown word which block it goes into, or nothing.
+// belongs says of a word that is unknown in the block called in where it is one,
+// or nothing.
 func belongs(text, in string) string {
-	block, ok := inner(in)[text]
-	switch {
-	case !ok:
-		return elsewhere(text, in)
-	case text == "keytab" && in != "windows_auth":
-		return ": it belongs behind verify, as verify keytab <file>, or into the block " + block + ", on a line of its own"
-	}
-	return ": it belongs into the block " + block + ", on a line of its own"
-}
-
-// elsewhere says of a word in a directory that is a verifier, or a site's, how and
-// where it is written, or nothing.
-func elsewhere(text, in string) string {
-	if in == "windows_auth" {
-		if _, ok := verifierWords()[text]; ok {
-			return ": it is a verifier, and stands in the directory, behind verify"
-		}
-	}
-	if in != "ldap" && in != "directory" {
+	here, ok := roomOf(in)
+	if !ok {
 		return ""
 	}
-	if verifier, ok := verifierWords()[text]; ok {
-		return ": it stands behind verify: write " + verifier.usage
+	if in == "service_account" && (text == "username" || text == "password") {
+		return ": name and secret stand on the line itself: write " + accountUsage
 	}
-	if _, ok := handlerWords()[text]; ok {
-		return ": it belongs into the site's block windows_auth"
+	where := here.leads(text)
+	if where != "" && insideSite(in) && isDirective(text) {
+		where += "; or is a } missing before it?"
 	}
-	return ""
+	return where
+}
+
+// leads says where a word that is none of this room goes: behind a word, into a
+// block within another, or into one that stands by itself.
+func (r room) leads(word string) string {
+	var ways, blocks, whole []string
+	for _, other := range r.others(word) {
+		switch {
+		case other.behind:
+			usage, _, _ := strings.Cut(other.usage(word), ", or with a block")
+			ways = append(ways, "behind "+other.called(r)+", as "+usage)
+		case other.tree != "" && len(blocks) > 0 && other.tree != r.root():
+			blocks = append(blocks, ", or "+other.called(r))
+		case other.tree != "" && len(blocks) > 0:
+			blocks = append(blocks, " or "+other.called(r))
+		case other.tree != "":
+			blocks = append(blocks, other.called(r))
+		default:
+			whole = append(whole, wholeBlocks[other.name])
+		}
+	}
+	if len(blocks) > 0 {
+		ways = append(ways, "into the block "+strings.Join(blocks, "")+", on a line of its own")
+	}
+	if ways = append(ways, whole...); len(ways) == 0 {
+		return ""
+	}
+	return ": it belongs " + strings.Join(ways, ", or ")
+}
+
+// wholeBlocks are the blocks that stand in no other of ours.
+var wholeBlocks = map[string]string{
+	siteBlock:      "into the site's block windows_auth",
+	directoryBlock: "into the directory's own block",
+	globalBlock:    "into the block windows_auth among the global options",
+}
+
+// called is the name of a room for somebody who is in another.
+func (r room) called(from room) string {
+	name := r.name
+	if name == "service_account" {
+		name += " kerberos"
+	}
+	switch {
+	case r.root() == from.root():
+		return name
+	case r.root() == directoryBlock:
+		return name + " of the directory"
+	}
+	return name + " of the site's windows_auth"
 }

@@ -18,7 +18,7 @@ func poolWords() words[caddyldap.Pool] {
 			return checkAlone(l.args[0], &caddyldap.Directory{Pool: p})
 		}},
 		"idle": {usage: "idle <duration>", least: 1, most: 1, parse: func(p *caddyldap.Pool, l line) (err error) {
-			p.Idle, err = readDuration(l)
+			p.Idle, err = readDuration(l, minutes)
 			return err
 		}},
 	}
@@ -33,13 +33,13 @@ func readPool(d *directory, l line) error {
 func cacheWords() words[caddyldap.Cache] {
 	return words[caddyldap.Cache]{
 		"ttl": {usage: "ttl <duration>", least: 1, most: 1, parse: func(c *caddyldap.Cache, l line) (err error) {
-			if c.TTL, err = readDuration(l); err != nil {
+			if c.TTL, err = readDuration(l, minutes); err != nil {
 				return err
 			}
 			return checkAlone(l.args[0], &caddyldap.Directory{Cache: &caddyldap.Cache{TTL: c.TTL}})
 		}},
 		"stale": {usage: "stale <duration>", least: 1, most: 1, parse: func(c *caddyldap.Cache, l line) (err error) {
-			c.Stale, err = readDuration(l)
+			c.Stale, err = readDuration(l, minutes)
 			return err
 		}},
 		"size": {usage: "size <identities>", least: 1, most: 1, parse: func(c *caddyldap.Cache, l line) (err error) {

@@ -22,7 +22,7 @@ func limitWords() words[handler] {
 }
 
 func readHandshakeTimeout(a *handler, l line) (err error) {
-	a.HandshakeTimeout, err = readDuration(l)
+	a.HandshakeTimeout, err = readDuration(l, seconds)
 	return err
 }
 

@@ -40,6 +40,9 @@ func readPieces(l line) ([]piece, error) {
 		}
 		pieces = append(pieces, found...)
 	}
+	if err := checkWords(l, pieces); err != nil {
+		return nil, err
+	}
 	return pieces, checkDNs(pieces)
 }
 

@@ -37,6 +37,9 @@ func readLogin(a *handler, l line) error {
 	a.Login, a.loginAt = new(caddyntlm.Login), &l.word
 	if len(l.args) > 0 {
 		a.Login.Path = l.args[0].Text
+		if strings.Contains(a.Login.Path, "*") {
+			return errorAt(l.args[0], "login: %s is no matcher: write the path alone, without *, and all below it is the log-in's, such as login %s", short(a.Login.Path), caddyntlm.DefaultLoginPath)
+		}
 		if err := caddyntlm.CheckLogin(a.Login); err != nil || a.Login.Path == "" {
 			return errorAt(l.args[0], "%s is not a path such as %s, below which there is nothing of the site: write %s", short(a.Login.Path), caddyntlm.DefaultLoginPath, loginUsage)
 		}

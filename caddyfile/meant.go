@@ -53,8 +53,8 @@ func nearest(text string, known []string) string {
 	return best
 }
 
-// distance counts the letters to insert, drop or change to make b of a
-// (Levenshtein).
+// distance counts the letters to insert, drop or change, and neighbours to swap,
+// to make b of a: gruop is one slip from group.
 func distance(a, b string) int {
 	if len(a) > maxShown {
 		a = a[:maxShown]
@@ -63,8 +63,9 @@ func distance(a, b string) int {
 	for j := range row {
 		row[j] = j
 	}
+	var before, previous []int
 	for i := range len(a) {
-		previous := slices.Clone(row)
+		before, previous = previous, slices.Clone(row)
 		row[0] = i + 1
 		for j := range len(b) {
 			change := previous[j]
@@ -72,6 +73,9 @@ func distance(a, b string) int {
 				change++
 			}
 			row[j+1] = min(change, previous[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]

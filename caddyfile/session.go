@@ -1,6 +1,10 @@
 package caddyfile
 
 import (
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
 	"github.com/caddy-ntlm/caddy-ntlm/caddyntlm"
 )
 
@@ -10,11 +14,11 @@ var sessionUsage = "session, or " + blockUsage("session", "ttl <duration>", "idl
 func sessionWords() words[caddyntlm.Session] {
 	return words[caddyntlm.Session]{
 		"ttl": {usage: "ttl <duration>", least: 1, most: 1, parse: func(s *caddyntlm.Session, l line) (err error) {
-			s.TTL, err = readDuration(l)
+			s.TTL, err = readDuration(l, hours)
 			return err
 		}},
 		"idle": {usage: "idle <duration>", least: 1, most: 1, parse: func(s *caddyntlm.Session, l line) (err error) {
-			s.Idle, err = readDuration(l)
+			s.Idle, err = readDuration(l, hours)
 			return err
 		}},
 		"cookie": {usage: "cookie <name>", least: 1, most: 1, parse: func(s *caddyntlm.Session, l line) error {
@@ -33,7 +37,18 @@ func readSession(a *handler, l line) error {
 		return err
 	}
 	if err := caddyntlm.CheckSession(a.Session); err != nil {
-		return errorAt(l.word, "%w", err)
+		return errorAt(lineToMend(l, err), "%w", err)
 	}
 	return nil
+}
+
+// lineToMend is the word within a block that an error is about, and the block's
+// own where none of its words is named.
+func lineToMend(block line, err error) caddyfile.Token {
+	for _, inner := range block.block {
+		if strings.HasPrefix(err.Error(), block.word.Text+": "+inner.word.Text+" ") {
+			return inner.word
+		}
+	}
+	return block.word
 }

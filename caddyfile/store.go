@@ -126,7 +126,7 @@ func redisWords() words[caddyntlm.RedisStore] {
 
 func readRedisStore(l line) (*caddyntlm.RedisStore, error) {
 	if len(l.args) < 2 {
-		return nil, errorAt(l.word, "no URL after store redis: write %s", redisUsage)
+		return nil, errorAt(l.word, "no URL after store redis: write %s; where a {$NAME} stands there, the environment variable is empty or not set", redisUsage)
 	}
 	r := &caddyntlm.RedisStore{URL: l.args[1].Text}
 	if err := r.CheckURL(); err != nil {

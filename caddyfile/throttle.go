@@ -17,7 +17,7 @@ func throttleWords() words[caddyntlm.Throttle] {
 			return fits(l, caddyntlm.Throttle{Attempts: t.Attempts})
 		}},
 		"window": {usage: "window <duration>", least: 1, most: 1, parse: func(t *caddyntlm.Throttle, l line) (err error) {
-			if t.Window, err = readDuration(l); err != nil {
+			if t.Window, err = readDuration(l, minutes); err != nil {
 				return err
 			}
 			return fits(l, caddyntlm.Throttle{Window: t.Window})
@@ -34,13 +34,13 @@ func throttleWords() words[caddyntlm.Throttle] {
 
 func readBackoff(t *caddyntlm.Throttle, l line) (err error) {
 	t.Backoff = new(caddyntlm.Backoff)
-	if t.Backoff.First, err = readDuration(l); err != nil {
+	if t.Backoff.First, err = readDuration(l, seconds); err != nil {
 		return err
 	}
 	if len(l.args) == 2 {
 		second := l
 		second.args = l.args[1:]
-		if t.Backoff.Longest, err = readDuration(second); err != nil {
+		if t.Backoff.Longest, err = readDuration(second, seconds); err != nil {
 			return err
 		}
 	}
@@ -63,6 +63,8 @@ func readThrottle(a *handler, l line) error {
 		return errorAt(l.word, "nothing follows throttle: write %s", throttleUsage)
 	case len(l.args) == 0:
 		return throttleWords().read(a.Throttle, "throttle", l.block)
+	case l.args[0].Text == "on":
+		return errorAt(l.args[0], "throttle is on without a word: leave the line out, or write %s", throttleUsage)
 	case l.args[0].Text != "off":
 		return unknown(l.args[0], "word", "throttle", []string{"off"})
 	case l.block != nil:

@@ -14,6 +14,10 @@ var totpUsage = blockUsage("totp", "attribute <ldap-attribute>", "require …", 
 type secondFactor struct {
 	caddyntlm.TOTP
 	rules []policy.Rule
+	// rulesAt are the words of rules, one each.
+	rulesAt []caddyfile.Token
+	// named is what follows attribute.
+	named caddyfile.Token
 }
 
 // totpWords are the lines of a block totp.
@@ -40,12 +44,18 @@ func readTOTP(a *handler, l line) error {
 	if f.Attribute == "" {
 		return errorAt(l.word, "totp without attribute: which one holds the otpauth:// URIs? Write %s", totpUsage)
 	}
+	for i, rule := range f.rules {
+		if err := namesSecret(rule.Attributes(), f.Attribute, f.rulesAt[i], "a rule asks about it"); err != nil {
+			return err
+		}
+	}
 	f.Require = anyOf(f.rules)
-	a.TOTP, a.factor = &f.TOTP, &l.word
+	a.TOTP, a.factor, a.secretAt = &f.TOTP, &l.word, f.named
 	return nil
 }
 
 func readTOTPAttribute(f *secondFactor, l line) error {
+	f.named = l.args[0]
 	if f.Attribute = l.args[0].Text; !identity.CheckAttribute(f.Attribute) {
 		// What stands there may be a URI, which is a secret.
 		return errorAt(l.args[0], "not the name of an LDAP attribute such as unixUserPassword: the otpauth:// URIs themselves stand in the directory")
@@ -55,7 +65,7 @@ func readTOTPAttribute(f *secondFactor, l line) error {
 
 func addTOTPRequire(f *secondFactor, l line) error {
 	rule, err := readRequire(l)
-	f.rules = append(f.rules, rule)
+	f.rules, f.rulesAt = append(f.rules, rule), append(f.rulesAt, l.word)
 	return err
 }
 
@@ -79,23 +89,4 @@ func isTwice(before []caddyfile.Token, arg caddyfile.Token) bool {
 		}
 	}
 	return false
-}
-
-// checkFactor refuses totp over a directory whose secrets nobody but the users
-// themselves could read.
-func (a *handler) checkFactor() error {
-	if a.factor == nil {
-		return nil
-	}
-	for i, d := range a.site {
-		if d.ServiceAccount != nil {
-			continue
-		}
-		where := "into directory { … }"
-		if a.own == nil {
-			where = "into the global block ldap " + a.Directories[i]
-		}
-		return errorAt(*a.factor, "totp needs a service_account, which alone may read the secrets: users must not. Write the line service_account %s", where)
-	}
-	return nil
 }

@@ -1,41 +1,33 @@
 package caddyfile
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Words lists every word there is, those of a block after the block's own with
 // a dot: "server", "tls.trust_pool", "require.all". The words of the block
 // directory are those of ldap.
 func Words() []string {
-	all := append([]string{"ldap", "windows_auth"}, matcherWords().list()...)
-	all = append(all, globalWords().list()...)
-	all = append(all, "store.memory", "store.redis")
-	all = append(all, within("store.memory", memoryWords())...)
-	all = append(all, within("store.redis", redisWords())...)
-	all = append(all, directoryWords().list()...)
-	all = append(all, within("server", serverWords())...)
-	all = append(all, within("service_account", accountWords())...)
-	all = append(all, within("tls", tlsWords())...)
-	all = append(all, within("user", userWords())...)
-	all = append(all, within("group", groupWords())...)
-	all = append(all, within("cache", cacheWords())...)
-	all = append(all, within("pool", poolWords())...)
-	all = append(all, within("timeout", timeoutWords())...)
-	all = append(all, within("verify", verifierWords())...)
-	all = append(all, within("verify.keytab", keytabWords())...)
-	all = append(all, within("verify.kerberos_password", kerberosPasswordWords())...)
-	all = append(all, handlerWords().list()...)
-	all = append(all, within("session", sessionWords())...)
-	all = append(all, within("throttle", throttleWords())...)
-	all = append(all, within("login", loginWords())...)
-	all = append(all, within("require", ruleWords())...)
-	all = append(all, within("totp", totpWords())...)
+	all := append([]string{"ldap", "windows_auth", "store.memory", "store.redis"}, matcherWords().list()...)
+	for _, r := range rooms() {
+		switch {
+		case r.name == "map": // its words are the attributes of a directory
+		case r.tree == "":
+			all = append(all, r.words...)
+		default:
+			all = append(all, r.dotted()...)
+		}
+	}
 	slices.Sort(all)
 	return all
 }
 
-func within[T any](block string, table words[T]) []string {
-	names := table.list()
-	for i, name := range names {
+// dotted are the words of a block, after its name.
+func (r room) dotted() []string {
+	block := strings.ReplaceAll(r.name, " ", ".")
+	names := make([]string, len(r.words))
+	for i, name := range r.words {
 		names[i] = block + "." + name
 	}
 	return names

@@ -17,13 +17,19 @@ import (
 // checked at the end.
 type handler struct {
 	caddyntlm.Handler
-	rules []policy.Rule
+	// rules are those of the lines require, and rulesAt their words.
+	rules   []policy.Rule
+	rulesAt []caddyfile.Token
+	// forwardAt are the words of Forward, one each.
+	forwardAt []caddyfile.Token
 	// schemes are the tokens of Schemes, one each.
 	schemes []caddyfile.Token
 	// refused is the word of ntlm refuse, nil without it.
 	refused *caddyfile.Token
 	// factor is the word totp, nil without it.
 	factor *caddyfile.Token
+	// secretAt is the attribute of totp.
+	secretAt caddyfile.Token
 	// loginAt is the word login, nil without it.
 	loginAt *caddyfile.Token
 	// site are the directories in order.
@@ -114,6 +120,9 @@ func parseWindowsAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 	if err := a.checkFactor(); err != nil {
 		return nil, err
 	}
+	if err := a.checkRoles(); err != nil {
+		return nil, err
+	}
 	a.Require = anyOf(a.rules)
 	if err := a.checkLogin(); err != nil {
 		return nil, err
@@ -128,7 +137,7 @@ func readInsecureBasic(a *handler, _ line) error {
 
 func addRequire(a *handler, l line) error {
 	rule, err := readRequire(l)
-	a.rules = append(a.rules, rule)
+	a.rules, a.rulesAt = append(a.rules, rule), append(a.rulesAt, l.word)
 	return err
 }
 

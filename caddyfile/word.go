@@ -77,6 +77,9 @@ func (w word[T]) check(l line) error {
 	case w.most == 0 && found > 0:
 		return errorAt(l.word, "%s takes no arguments, found %d: write %s", name, found, w.usage)
 	case w.most > 0 && found > w.most:
+		if whole, ok := closedUp(l.texts()...); ok && w.most == 1 && strings.HasSuffix(w.usage, " <duration>") {
+			return errorAt(l.word, "too many arguments after %s, found %d: a duration has no spaces, write %s %s", name, found, name, whole)
+		}
 		return errorAt(l.word, "too many arguments after %s, found %d: write %s, and quote an argument that has spaces", name, found, w.usage)
 	case !w.block && !w.needsBlock && l.block != nil:
 		return errorAt(l.word, "%s takes no block: write %s", name, w.usage)

@@ -67,6 +67,7 @@ type Directory struct {
 	bases     []string // where accounts may be; empty: the whole domain
 	reading   reading
 	concealed []string // attributes that hold secrets
+	asked     Wants    // attributes, of rules and headers
 	watched   watched
 	mapping   *mapping // nil without a map
 	filters   []*wantedFilter

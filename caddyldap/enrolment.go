@@ -25,19 +25,9 @@ func (d *Directory) Conceal(attribute string) error {
 	case d.service == nil:
 		return fmt.Errorf("directory %s has no service_account, which alone may read the secrets: users must not", d.name)
 	case hasName(d.reading.account, attribute):
-		return fmt.Errorf("directory %s reads the attribute %s for other purposes, by which a secret would come to light: keep the secrets in an attribute that nothing else names", d.name, attribute)
+		return fmt.Errorf("directory %s reads the attribute %s for other purposes, %s, by which a secret would come to light: keep the secrets in an attribute that nothing else names", d.name, attribute, d.namedIn(attribute))
 	}
 	d.concealed = withName(d.concealed, attribute)
-	return nil
-}
-
-// checkConcealed refuses to show attributes that hold secrets.
-func (d *Directory) checkConcealed(names []string) error {
-	for _, name := range names {
-		if hasName(d.concealed, name) {
-			return fmt.Errorf("the attribute %s holds the secrets of second factors, as a line totp says, and must not be named in a rule, a header or a placeholder", name)
-		}
-	}
 	return nil
 }
 

@@ -122,12 +122,12 @@ func TestConceal(t *testing.T) {
 		"well":               {func(*Directory) {}, factorAttribute, ""},
 		"no attribute":       {func(*Directory) {}, "a b", "not the name"},
 		"nobody to read it":  {func(d *Directory) { d.ServiceAccount = nil }, factorAttribute, "no service_account"},
-		"a name of accounts": {func(*Directory) {}, "Mail", "other purposes"},
-		"attributes":         {func(d *Directory) { d.Attributes = []string{"unixuserpassword"} }, factorAttribute, "other purposes"},
+		"a name of accounts": {func(*Directory) {}, "Mail", "of every account"},
+		"attributes":         {func(d *Directory) { d.Attributes = []string{"unixuserpassword"} }, factorAttribute, "in the line attributes"},
 		"map": {func(d *Directory) {
 			d.Map = &Map{Lines: []MapLine{{Attribute: factorAttribute, Expression: "x", Role: []string{"r"}}}}
-		}, factorAttribute, "other purposes"},
-		"user": {func(d *Directory) { d.User = &User{Attribute: factorAttribute} }, factorAttribute, "other purposes"},
+		}, factorAttribute, "in the block map"},
+		"user": {func(d *Directory) { d.User = &User{Attribute: factorAttribute} }, factorAttribute, "the block user"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := demoDirectory(s)
@@ -139,18 +139,23 @@ func TestConceal(t *testing.T) {
 			}
 		})
 	}
-	d, _ := open(t, demoDirectory(s), "EXAMPLE")
-	if err := d.Conceal(factorAttribute); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.want(Wants{Attributes: []string{"department", "UnixUserPassword"}}); err == nil || !strings.Contains(err.Error(), "secrets of second factors") {
-		t.Errorf("a rule asks about it: got %v, want an error", err)
-	}
-	d, _ = open(t, demoDirectory(s), "EXAMPLE")
-	if err := d.want(Wants{Attributes: []string{factorAttribute}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Conceal(factorAttribute); err == nil {
-		t.Error("a rule asked about it before: got no error")
+	for want, w := range map[string]Wants{
+		"require attribute": {Attributes: []string{"department", "UnixUserPassword"}},
+		"forwarded header":  {Forwarded: []string{"UnixUserPassword"}},
+	} {
+		d, _ := open(t, demoDirectory(s), "EXAMPLE")
+		if err := d.Conceal(factorAttribute); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.want(w); err == nil || !strings.Contains(err.Error(), "secrets of second factors") || !strings.Contains(err.Error(), want) {
+			t.Errorf("named after totp: got %v, want an error about a %s", err, want)
+		}
+		d, _ = open(t, demoDirectory(s), "EXAMPLE")
+		if err := d.want(w); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Conceal(factorAttribute); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("named before totp: got %v, want an error about a %s", err, want)
+		}
 	}
 }

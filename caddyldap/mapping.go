@@ -162,6 +162,12 @@ func (m *mapping) gives(role string) bool {
 	return m != nil && slices.ContainsFunc(m.all, func(known string) bool { return identity.FoldsTo(known, folded) })
 }
 
+// Gives reports whether the map could give a role to anybody.
+func (m *Map) Gives(role string) bool {
+	compiled, err := m.compile()
+	return err == nil && compiled.gives(role)
+}
+
 func (m *mapping) attributes() []string {
 	if m == nil {
 		return nil

@@ -13,7 +13,8 @@ const maxFilters = 32
 
 // Wants are what rules and forwarded headers need to be known of an account.
 type Wants struct {
-	Attributes []string
+	Attributes []string // of rules
+	Forwarded  []string // attributes of headers
 	Filters    []string // LDAP filters, which the directory is asked
 	Groups     []policy.NamedGroup
 	Roles      []policy.NamedRole
@@ -27,6 +28,7 @@ func WantsOf(r policy.Rule) Wants {
 // Add joins wants.
 func (w *Wants) Add(more Wants) {
 	w.Attributes = append(w.Attributes, more.Attributes...)
+	w.Forwarded = append(w.Forwarded, more.Forwarded...)
 	w.Groups = append(w.Groups, more.Groups...)
 	w.Roles = append(w.Roles, more.Roles...)
 	for _, f := range more.Filters {
@@ -56,10 +58,16 @@ func (a *App) Want(w Wants) error {
 
 // want has a directory read attributes and ask filters.
 func (d *Directory) want(w Wants) error {
-	if err := d.checkConcealed(w.Attributes); err != nil {
+	if err := d.checkConcealed(w.Attributes, byRule); err != nil {
 		return err
 	}
-	d.wantAttributes(w.Attributes)
+	if err := d.checkConcealed(w.Forwarded, byForward); err != nil {
+		return err
+	}
+	d.asked.Add(Wants{Attributes: w.Attributes, Forwarded: w.Forwarded})
+	if names := slices.Concat(w.Attributes, w.Forwarded); len(names) > 0 {
+		d.wantAttributes(names)
+	}
 	for _, text := range w.Filters {
 		if err := d.wantFilter(text); err != nil {
 			return err

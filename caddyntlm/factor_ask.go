@@ -199,7 +199,7 @@ func (f *factor) told(err error) error {
 	case errors.Is(err, totp.ErrNone):
 		return f.unusable(err)
 	case errors.Is(err, totp.ErrTooMany):
-		return &identity.Error{Kind: identity.KindFactor, Err: err, Hint: fmt.Sprintf("After %d wrong codes none is accepted, nor a right one, until %s have passed since the first of them.", totp.MostWrong, totp.Within)}
+		return &identity.Error{Kind: identity.KindFactor, Err: err, Hint: fmt.Sprintf("After %d wrong codes none is accepted, nor a right one, until %s have passed since the first of them, or at once after DELETE /windows_auth/throttle?user=NAME on the admin endpoint.", totp.MostWrong, totp.Within)}
 	case errors.Is(err, totp.ErrSpent):
 		return &identity.Error{Kind: identity.KindFactor, Err: err, Hint: "A code is good once: wait for the next one. A browser that repeats it needs a session."}
 	case errors.Is(err, totp.ErrWrong):

@@ -1,6 +1,8 @@
 package caddyntlm
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +68,13 @@ func TestFactorOfAnInnerSiteOfAnotherAttribute(t *testing.T) {
 	}
 	clock.advance(30 * time.Second)
 	other.get(t, basic("alice", "secret-a"+codeAt(t, otherURI, clock.now(), 0))).wantUser(t, "alice")
+}
+
+// TestTooManyCodesHint: nobody has to wait for whom an administrator forgives.
+func TestTooManyCodesHint(t *testing.T) {
+	err := new(factor).told(totp.ErrTooMany)
+	e, ok := errors.AsType[*identity.Error](err)
+	if !ok || e.Kind != identity.KindFactor || !strings.Contains(e.Hint, "DELETE /windows_auth/throttle?user=") {
+		t.Errorf("got %v, want a refusal with the endpoint in its hint", err)
+	}
 }

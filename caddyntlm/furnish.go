@@ -84,7 +84,7 @@ func (h *Handler) furnish(ctx caddy.Context, directories []directory) error {
 		wanted = caddyldap.WantsOf(*h.Require)
 	}
 	wanted.Add(h.factorWants())
-	wanted.Attributes = append(wanted.Attributes, h.forwarding.attributes()...)
+	wanted.Forwarded = AttributesOf(h.forwarding.lines)
 	if err := want(ctx, wanted); err != nil {
 		return err
 	}

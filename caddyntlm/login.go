@@ -57,7 +57,7 @@ var (
 // CheckLogin says what is wrong with the settings of a log-in page.
 func CheckLogin(l *Login) error {
 	path := l.path()
-	if loginpage.Target(path, "", "") != path || path == "/" || strings.HasSuffix(path, "/") || strings.ContainsAny(path, "?#%") {
+	if loginpage.Target(path, "", "") != path || path == "/" || strings.HasSuffix(path, "/") || strings.ContainsAny(path, "?#%*") {
 		return fmt.Errorf("login: %.80q is not a path such as %s, below which there is nothing of the site", path, DefaultLoginPath)
 	}
 	if l.Redirect != "" && loginpage.Target(l.Redirect, path, "") != l.Redirect {

@@ -1,6 +1,7 @@
 package caddyntlm
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -92,19 +93,30 @@ func TestEntryUnread(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind, body string
 		want       int
+		field      string
 	}{
-		"no password":     {"application/json", `{"name": "alice"}`, 400},
-		"no name":         {"application/json", `{"user": "alice", "password": "secret-a"}`, 400},
-		"a number":        {"application/json", `{"name": 1, "password": "secret-a"}`, 400},
-		"another type":    {"text/plain", `{"name": "alice", "password": "secret-a"}`, 400},
-		"curl's own type": {formType, `{"name":"alice","password":"secret-a"}`, 403},
+		"no password":     {"application/json", `{"name": "alice"}`, 400, "password"},
+		"no name":         {"application/json", `{"user": "alice", "password": "secret-a"}`, 400, "name"},
+		"a number":        {"application/json", `{"name": 1, "password": "secret-a"}`, 400, "name"},
+		"a code's number": {"application/json", `{"name": "alice", "password": "secret-a", "code": 123456}`, 400, "code"},
+		"a list":          {"application/json", `[{"name": "alice"}]`, 400, ""},
+		"two objects":     {"application/json", `{"name": "alice", "password": "secret-a"} {}`, 400, ""},
+		"another type":    {"text/plain", `{"name": "alice", "password": "secret-a"}`, 400, ""},
+		"curl's own type": {formType, `{"name":"alice","password":"secret-a"}`, 403, ""},
 	} {
 		if got := p.do("POST", "/.auth/login", c.kind, c.body); got.StatusCode != c.want {
 			t.Errorf("%s: got %d %s, want %d", name, got.StatusCode, got.text, c.want)
+		} else if c.field != "" && got.object(t)["field"] != c.field {
+			t.Errorf("%s: got %s, want the field %s", name, got.text, c.field)
 		}
 		lines := s.logs.FilterMessage(decision).All()
-		if hint := lines[len(lines)-1].ContextMap()["hint"]; hint != hintEntry {
-			t.Errorf("%s: got the hint %v", name, hint)
+		fields := lines[len(lines)-1].ContextMap()
+		hint, _ := fields["hint"].(string)
+		if said := fmt.Sprint(fields["error"]); !strings.HasSuffix(hint, hintEntry) || c.field != "" && !strings.Contains(said, ": "+c.field+" is ") {
+			t.Errorf("%s: got the error %q and the hint %q", name, said, hint)
+		}
+		if strings.Contains(fmt.Sprint(fields), "123456") {
+			t.Errorf("%s: the log shows the code: %v", name, fields)
 		}
 	}
 	if got := p.json(map[string]string{"name": "alice", "password": ""}); got.StatusCode != 401 {

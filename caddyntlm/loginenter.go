@@ -129,6 +129,8 @@ type granted struct {
 type refused struct {
 	Error  string `json:"error"`
 	Reason string `json:"reason"`
+	// Field is the field of the request that is wrong.
+	Field string `json:"field,omitempty"`
 }
 
 // answerProgram gives a program its key, in the body of the answer and nowhere else.
@@ -151,12 +153,15 @@ func (v *visit) answerProgram(err error) error {
 func (v *visit) writeRefusal(o outcome, err error) error {
 	words := loginpage.TextsOf(loginpage.PickLanguage(v.r.Header["Accept-Language"]))
 	reason := v.reasonOf(err)
-	answer := refused{words.Say(reason, v.door.factor != nil), string(reason)}
+	answer := refused{Error: words.SayAfter(reason, v.door.factor != nil, v.w.Header().Get("Retry-After")), Reason: string(reason)}
+	if wrong, ok := errors.AsType[badField](err); ok {
+		answer.Field = wrong.field
+	}
 	switch kind := kindOf(err); kind {
 	case identity.KindDenied:
-		answer = refused{words.MayNot, kind.String()}
+		answer = refused{Error: words.MayNot, Reason: kind.String()}
 	case identity.KindNoCredentials, identity.KindSession:
-		answer = refused{words.SignIn, kind.String()}
+		answer = refused{Error: words.SignIn, Reason: kind.String()}
 	}
 	return v.writeJSON(o.status, answer)
 }

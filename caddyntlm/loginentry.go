@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -56,6 +57,18 @@ func readEntry(w http.ResponseWriter, r *http.Request) (entry, error) {
 	return e, e.fromForm(string(body))
 }
 
+// entryFields are those of a program's log-in.
+var entryFields = []string{"name", "password", "code"}
+
+// badField is the field of a program's log-in that is wrong, and how: never its value.
+type badField struct{ field, how string }
+
+func (b badField) Error() string { return errBadEntry.Error() + ": " + b.field + " " + b.how }
+
+func (b badField) refusal() error {
+	return &identity.Error{Kind: identity.KindMalformed, Err: b, Hint: `The field "` + b.field + `" ` + b.how + ". " + hintEntry}
+}
+
 // fromJSON takes one object and nothing behind it.
 func (e *entry) fromJSON(body []byte) error {
 	var sent struct {
@@ -63,8 +76,19 @@ func (e *entry) fromJSON(body []byte) error {
 		Code           string
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	if decoder.Decode(&sent) != nil || decoder.Decode(new(json.RawMessage)) != io.EOF || sent.Name == nil || sent.Password == nil {
+	err := decoder.Decode(&sent)
+	if err == nil && decoder.Decode(new(json.RawMessage)) != io.EOF {
+		err = errBadEntry
+	}
+	switch wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); {
+	case ok && slices.Contains(entryFields, strings.ToLower(wrong.Field)):
+		return badField{strings.ToLower(wrong.Field), "is not a text"}.refusal()
+	case err != nil:
 		return &identity.Error{Kind: identity.KindMalformed, Err: errBadEntry, Hint: hintEntry} // the decoder's own error may show what was sent
+	case sent.Name == nil:
+		return badField{"name", "is missing"}.refusal()
+	case sent.Password == nil:
+		return badField{"password", "is missing"}.refusal()
 	}
 	e.name, e.password, e.code = *sent.Name, identity.NewSecret(*sent.Password), identity.NewSecret(sent.Code)
 	return nil

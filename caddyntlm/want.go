@@ -12,7 +12,7 @@ import (
 
 // want has the directories find out what a rule or a forwarded header asks about.
 func want(ctx caddy.Context, w caddyldap.Wants) error {
-	if len(w.Attributes) == 0 && len(w.Filters) == 0 && len(w.Groups) == 0 && len(w.Roles) == 0 {
+	if len(w.Attributes) == 0 && len(w.Forwarded) == 0 && len(w.Filters) == 0 && len(w.Groups) == 0 && len(w.Roles) == 0 {
 		return nil
 	}
 	loaded, err := ctx.App("ldap")
@@ -34,10 +34,10 @@ func attributeOf(key string) (string, bool) {
 	return name, ok && identity.CheckAttribute(name)
 }
 
-// attributes lists those that the forwarded headers ask about.
-func (f *forwarding) attributes() []string {
+// AttributesOf lists those that forwarded headers ask about.
+func AttributesOf(lines []Forward) []string {
 	var names []string
-	for _, line := range f.lines {
+	for _, line := range lines {
 		_, _ = caddy.NewEmptyReplacer().ReplaceFunc(line.Value, func(key string, _ any) (any, error) {
 			if name, ok := attributeOf(key); ok {
 				names = append(names, name)

@@ -86,7 +86,7 @@ func (t *Template) render(p Page) (text []byte, nonce string, err error) {
 func (t *Template) Write(w http.ResponseWriter, r *http.Request, status int, p Page, reason Reason) error {
 	p.Lang = PickLanguage(r.Header["Accept-Language"])
 	p.Texts = TextsOf(p.Lang)
-	p.Reason = p.Texts.Say(reason, p.AskCode)
+	p.Reason = p.Texts.SayAfter(reason, p.AskCode, w.Header().Get("Retry-After"))
 	text, nonce, err := t.render(p)
 	if err != nil {
 		return err

@@ -16,6 +16,9 @@ type Texts struct {
 	NoAccess, MayNot, OtherAccount string
 	// SignedOut is the heading after a log-out, CloseWindow its text, Again the way back.
 	SignedOut, CloseWindow, Again string
+	// WaitShort, WaitMinute and WaitMinutes are Throttled with how long it lasts, in the last
+	// as a number in the place of %d.
+	WaitShort, WaitMinute, WaitMinutes string
 	// Reasons say why there is no log-in.
 	Reasons map[Reason]string
 }
@@ -59,6 +62,9 @@ var texts = map[string]*Texts{
 		SignedInAs: "You are signed in as",
 		NoAccess:   "No access", MayNot: "Your account may not open this page.", OtherAccount: "Use another account",
 		SignedOut: "You are signed out", CloseWindow: "Close the browser if others use this device.", Again: "Sign in again",
+		WaitShort:   "Too many attempts. Try again in less than a minute.",
+		WaitMinute:  "Too many attempts. Try again in about a minute.",
+		WaitMinutes: "Too many attempts. Try again in about %d minutes.",
 		Reasons: map[Reason]string{
 			Wrong:           "Check the user name and the password. If both are right, your account may be locked: wait a while.",
 			PasswordExpired: "Your password has expired. Change it, for example on a computer of your organisation, and come back.",
@@ -83,6 +89,9 @@ var texts = map[string]*Texts{
 		SignedInAs: "Sie sind angemeldet als",
 		NoAccess:   "Kein Zugriff", MayNot: "Ihr Konto darf diese Seite nicht öffnen.", OtherAccount: "Anderes Konto verwenden",
 		SignedOut: "Sie sind abgemeldet", CloseWindow: "Schließen Sie den Browser, wenn andere dieses Gerät benutzen.", Again: "Wieder anmelden",
+		WaitShort:   "Zu viele Versuche. Versuchen Sie es in weniger als einer Minute wieder.",
+		WaitMinute:  "Zu viele Versuche. Versuchen Sie es in etwa einer Minute wieder.",
+		WaitMinutes: "Zu viele Versuche. Versuchen Sie es in etwa %d Minuten wieder.",
 		Reasons: map[Reason]string{
 			Wrong:           "Prüfen Sie Benutzername und Passwort. Wenn beides stimmt, ist Ihr Konto vielleicht gesperrt: Warten Sie eine Weile.",
 			PasswordExpired: "Ihr Passwort ist abgelaufen. Ändern Sie es, zum Beispiel an einem Rechner Ihrer Organisation, und kommen Sie wieder.",
