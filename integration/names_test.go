@@ -90,7 +90,11 @@ func TestUnknownNamesTakeAsLong(t *testing.T) {
 			return far > c.apart && far > a/10
 		}
 		// What the server does shows each time, what else the machine does only sometimes.
-		if differ() && differ() && differ() {
+		apart := 0
+		for apart < 3 && differ() {
+			apart++
+		}
+		if apart == 3 {
 			t.Errorf("%s: names that nobody has are told apart by the time", c.known)
 		}
 	}
