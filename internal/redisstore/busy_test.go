@@ -1,8 +1,10 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,12 +33,61 @@ func TestBusyIsNotDown(t *testing.T) {
 	t.Run("at this one", func(t *testing.T) {
 		t.Parallel()
 		s := newFake(t, Config{}, func([]string) string { return hello })
-		unlock, err := s.stripes.lock(t.Context(), redisKey(session))
+		done := make(chan struct{})
+		var crowd sync.WaitGroup
+		defer crowd.Wait()
+		defer close(done)
+		for range 20 {
+			crowd.Go(func() {
+				unlock, _, _ := s.stripes.lock(context.Background(), redisKey(session))
+				select {
+				case <-done:
+				case <-time.After(limit / 10):
+				}
+				unlock()
+			})
+		}
+		time.Sleep(limit / 20) // they are in the line
+		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("and who waits behind one who hangs has no crowd before him", func(t *testing.T) {
+		t.Parallel()
+		s := newFake(t, Config{}, func([]string) string { return hello })
+		unlock, _, err := s.stripes.lock(t.Context(), redisKey(session))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer unlock()
-		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrBusy) {
+		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrDown) || errors.Is(err, store.ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("nor where he gets his turn at last", func(t *testing.T) {
+		t.Parallel()
+		s := newFake(t, Config{}, func(command []string) string {
+			if command[0] == "HELLO" {
+				return hello
+			}
+			time.Sleep(2 * limit)
+			return "_\r\n"
+		})
+		unlock, _, err := s.stripes.lock(t.Context(), redisKey(session))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(limit*9/10, unlock)
+		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrDown) || errors.Is(err, store.ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("nor one who waits behind those who had no answer", func(t *testing.T) {
+		s := newFake(t, Config{}, nil)
+		s.rest.failed(time.Now(), s.fault(errAnswer))
+		late, cancel := s.bound(t.Context())
+		defer cancel()
+		if err := s.ended(late, errBusy); !errors.Is(err, store.ErrDown) || errors.Is(err, store.ErrBusy) {
 			t.Errorf("got %v", err)
 		}
 	})

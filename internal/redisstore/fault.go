@@ -56,13 +56,17 @@ func (s *Store) fault(err error) *Error {
 	return f
 }
 
-// ended is what an operation returns that found no end in time, because of others.
+// ended is what an operation returns that found no end in time, because of others or of one
+// who waits for the server.
 func (s *Store) ended(ctx bounded, why error) error {
 	if err := ctx.callersEnd(context.DeadlineExceeded); err != nil {
 		return err
 	}
+	if down := s.rest.why(); down != nil {
+		return down // those before had no answer either
+	}
 	fault := s.fault(why)
-	fault.busy = true
+	fault.busy = !errors.Is(why, errHung)
 	return fault
 }
 

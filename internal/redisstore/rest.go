@@ -41,6 +41,13 @@ func (r *rest) answered() {
 	r.cause, r.looking = nil, false
 }
 
+// why is the last failure, nil while the server answers.
+func (r *rest) why() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cause
+}
+
 // failed begins one.
 func (r *rest) failed(now time.Time, cause error) {
 	r.mu.Lock()

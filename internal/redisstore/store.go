@@ -114,12 +114,14 @@ func (s *Store) Update(ctx context.Context, key store.Key, change store.Change) 
 	bounded, cancel := s.bound(ctx)
 	defer cancel()
 	name := redisKey(key)
-	unlock, err := s.stripes.lock(bounded, name)
+	unlock, crowded, err := s.stripes.lock(bounded, name)
 	if err != nil {
-		return s.ended(bounded, errBusy)
+		return s.ended(bounded, err)
 	}
 	defer unlock()
-	bounded.turn = time.Now()
+	if crowded {
+		bounded.turn = time.Now()
+	}
 	old, err := s.get(bounded, name)
 	if err != nil {
 		return err
@@ -147,10 +149,7 @@ func (s *Store) Update(ctx context.Context, key store.Key, change store.Change) 
 	}
 }
 
-var (
-	errBusy      = errors.New("those who change the same value took too long")
-	errContended = errors.New("other nodes changed the value again and again")
-)
+var errContended = errors.New("other nodes changed the value again and again")
 
 // pause waits for up to a millisecond after the first try, twice as long after each
 // other one, and reports whether there is time left.
