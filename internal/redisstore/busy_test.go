@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,6 +79,26 @@ func TestBusyIsNotDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.AfterFunc(limit*9/10, unlock)
+		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrDown) || errors.Is(err, store.ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("nor one who has lost a slow try", func(t *testing.T) {
+		t.Parallel()
+		var swaps atomic.Int32
+		s := newFake(t, Config{}, func(command []string) string {
+			switch {
+			case command[0] == "HELLO":
+				return hello
+			case command[0] == "GET":
+				time.Sleep(limit * 8 / 10)
+				return "_\r\n"
+			case swaps.Add(1) == 1:
+				return "*1\r\n" + blob("another's")
+			}
+			time.Sleep(limit)
+			return "_\r\n"
+		})
 		if err := s.Update(t.Context(), session, change); !errors.Is(err, store.ErrDown) || errors.Is(err, store.ErrBusy) {
 			t.Errorf("got %v", err)
 		}

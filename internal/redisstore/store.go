@@ -145,7 +145,9 @@ func (s *Store) Update(ctx context.Context, key store.Key, change store.Change) 
 		if !pause(bounded, try) {
 			return s.ended(bounded, errContended)
 		}
-		bounded.turn = time.Now()
+		if time.Since(bounded.turn) < slowTurn { // else the server has taken the time
+			bounded.turn = time.Now()
+		}
 	}
 }
 
