@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -34,8 +36,9 @@ func TestRulesThatNobodyFits(t *testing.T) {
 		}
 		t.Run(where+", a role", func(t *testing.T) {
 			_, caddyfile := write(t, site("require role web wbe"))
-			if err := loadError(caddyfile); err == nil || !strings.Contains(err.Error(), "no map of EXAMPLE gives the role wbe") {
-				t.Errorf("got %v, want it refused for the role wbe", err)
+			line := 1 + strings.Count(string(caddyfile[:bytes.Index(caddyfile, []byte("require role"))]), "\n")
+			if err := loadError(caddyfile); err == nil || !strings.Contains(err.Error(), "ldap EXAMPLE gives the role wbe") || !strings.Contains(err.Error(), fmt.Sprintf("Caddyfile:%d", line)) {
+				t.Errorf("got %v, want it refused for the role wbe at line %d", err, line)
 			}
 		})
 		for rule, want := range map[string]int{
