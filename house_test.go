@@ -46,6 +46,7 @@ var house = map[string][]string{
 	"internal/ntstatus": {},
 	// for tests alone
 	"internal/metrictest": {},
+	"internal/modeltest":  {},
 	"internal/storetest":  {"internal/store"},
 	"internal/faultproxy": {},
 	"internal/kdctest":    {},
@@ -104,6 +105,7 @@ var outside = map[string][]string{
 	"internal/faultproxy": {},
 	"internal/storetest":  {},
 	"internal/metrictest": {"github.com/prometheus/client_golang/prometheus"},
+	"internal/modeltest":  {"pgregory.net/rapid"},
 	"internal/ldapsasl":   {"github.com/go-asn1-ber/asn1-ber"},
 	"internal/demodir":    {"github.com/go-asn1-ber/asn1-ber", "github.com/go-ldap/ldap/v3"},
 	"internal/krbforge": {

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/modeltest"
 )
 
 // TestWhoseRequestModel: two connections, log-ins by header, cookies and seats in any order:
@@ -11,8 +13,7 @@ import (
 func TestWhoseRequestModel(t *testing.T) {
 	d := newSessionDoor(t, nil)
 	passwords := map[string]string{"alice": "secret-a", "bob": "secret-b"}
-	ran := make(map[string]int) // actions of the model
-	rapid.Check(t, func(rt *rapid.T) {
+	modeltest.Check(t, func(rt *rapid.T) modeltest.Actions {
 		conns := [2]*client{d.dialTLS(t), d.dialTLS(t)}
 		seats := [2]string{}
 		type bearer struct {
@@ -38,8 +39,27 @@ func TestWhoseRequestModel(t *testing.T) {
 			}
 		}
 		at := rapid.IntRange(0, 1)
-		actions := map[string]func(*rapid.T){
-			"request": func(rt *rapid.T) {
+		type whom struct {
+			at   int
+			by   *bearer
+			user string
+		}
+		there := func() (all []whom) { // whoever a request by a connection and a cookie is of
+			for i, user := range seats {
+				for _, b := range cookies {
+					w := whom{i, b, user}
+					if !b.ended {
+						w.user = b.user
+					}
+					if w.user != "" {
+						all = append(all, w)
+					}
+				}
+			}
+			return all
+		}
+		return modeltest.Actions{
+			"request": {Do: func(rt *rapid.T) {
 				i := at.Draw(rt, "connection")
 				b, headers := pick(rt)
 				want := seats[i]
@@ -47,32 +67,32 @@ func TestWhoseRequestModel(t *testing.T) {
 					want = b.user
 				}
 				check(rt, conns[i].get(headers...), want)
-			},
-			"request without a cookie": func(rt *rapid.T) {
+			}},
+			"request without a cookie": {Do: func(rt *rapid.T) {
 				i := at.Draw(rt, "connection")
 				check(rt, conns[i].get(), seats[i])
-			},
-			"ntlm": func(rt *rapid.T) {
+			}},
+			"ntlm": {Do: func(rt *rapid.T) {
 				i, user := at.Draw(rt, "connection"), users.Draw(rt, "user")
 				_, headers := pick(rt)
 				first := conns[i].get(append(headers, type1())...)
 				check(rt, conns[i].get(append(headers, type3(first.challenge(), user, passwords[user]))...), user)
 				seats[i] = user
-			},
-			"wrong ntlm": func(rt *rapid.T) {
+			}},
+			"wrong ntlm": {Do: func(rt *rapid.T) {
 				i := at.Draw(rt, "connection")
 				_, headers := pick(rt)
 				first := conns[i].get(append(headers, type1())...)
 				check(rt, conns[i].get(append(headers, type3(first.challenge(), "alice", "wrong"))...), "")
 				seats[i] = ""
-			},
-			"basic": func(rt *rapid.T) {
+			}},
+			"basic": {Do: func(rt *rapid.T) {
 				i, user := at.Draw(rt, "connection"), users.Draw(rt, "user")
 				_, headers := pick(rt)
 				check(rt, conns[i].get(append(headers, basic(user, passwords[user]))...), user)
 				check(rt, conns[i].get(append(headers, basic(user, "wrong"))...), "")
-			},
-			"browser logs in": func(rt *rapid.T) {
+			}},
+			"browser logs in": {Do: func(rt *rapid.T) {
 				user := users.Draw(rt, "user")
 				b, headers := pick(rt)
 				got := d.get(t, append(headers, asPage, basic(user, passwords[user]))...)
@@ -84,34 +104,17 @@ func TestWhoseRequestModel(t *testing.T) {
 					b.ended = true
 					cookies = append(cookies, &bearer{cookie: cookie, user: user})
 				}
-			},
-			"log-out": func(rt *rapid.T) {
-				i := at.Draw(rt, "connection")
-				b, headers := pick(rt)
-				user := seats[i]
-				if !b.ended {
-					user = b.user
-				}
-				if user == "" {
-					rt.Skip("nobody is there")
-				}
-				conns[i].send("GET", "/logout", "", headers...)
+			}},
+			"log-out": {Ready: func() bool { return len(there()) > 0 }, Do: func(rt *rapid.T) {
+				w := rapid.SampledFrom(there()).Draw(rt, "whom")
+				i, b, user := w.at, w.by, w.user
+				conns[i].send("GET", "/logout", "", b.cookie)
 				if got := conns[i].receive("GET"); got.StatusCode != 200 || !got.Close {
 					rt.Fatalf("got %d, closed %v", got.StatusCode, got.Close)
 				}
 				conns[i], seats[i], b.ended = d.dialTLS(t), "", true
 				forget(user)
-			},
+			}},
 		}
-		for name, act := range actions {
-			actions[name] = func(rt *rapid.T) { act(rt); ran[name]++ } // a skip does not return
-			ran[name] += 0
-		}
-		rt.Repeat(actions)
 	})
-	for name, n := range ran {
-		if n == 0 {
-			t.Errorf("the model has never come to %q", name)
-		}
-	}
 }

@@ -10,28 +10,36 @@ import (
 	"github.com/caddy-ntlm/caddy-ntlm/internal/demodir"
 )
 
-// explained runs explain about a user of the demo's directory at a site whose routes
-// are given.
-func explained(t *testing.T, routes, user, path string) (said string, code int) {
+// demoSite starts the demo's directory and writes the configuration of a site over it
+// whose routes are given.
+func demoSite(t *testing.T, routes string) (config string) {
 	t.Helper()
 	directory, err := demodir.Start(demodir.Demo())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := directory.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	config := filepath.Join(t.TempDir(), "caddy.json")
+	})
+	config = filepath.Join(t.TempDir(), "caddy.json")
 	text := fmt.Sprintf(`{"apps": {"ldap": {"directories": {"EXAMPLE": {"server": [{"url": %q}], "base_dn": ["DC=example,DC=test"], "tls": {"insecure_skip_verify": true},
 		"service_account": {"mechanism": "simple", "name": "EXAMPLE\\svc-web", "secret": "Secr3t-svc-web"}}}},
 		"http": {"servers": {"srv0": {"listen": [":443"], "routes": [%s]}}}}}`, directory.LDAPS(), routes)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return config
+}
+
+// explained runs explain about a user of the demo's directory at a site whose routes
+// are given.
+func explained(t *testing.T, routes, user, path string) (said string, code int) {
+	t.Helper()
+	config := demoSite(t, routes)
 	var out strings.Builder
-	err = (&explanation{user: user, config: config, site: "intranet.example.com", path: path}).run(t.Context(), strings.NewReader(""), &out, &out)
+	err := (&explanation{user: user, config: config, site: "intranet.example.com", path: path}).run(t.Context(), strings.NewReader(""), &out, &out)
 	_ = report(&out, err)
 	if err == nil {
 		return out.String(), 0

@@ -93,6 +93,13 @@ func guessByNTLM(t *testing.T, address, base, user, domainName string) (status i
 	return ask(v2Type3(challenge, user, domainName)).StatusCode
 }
 
+// spellingsOfFragile are names that lead to one account, which three wrong passwords lock.
+var spellingsOfFragile = [20]string{
+	"fragile", "FRAGILE", "Fragile", "fRAGILE", `EXAMPLE\fragile`, `example\FRAGILE`, `Example\Fragile`, `example.test\fragile`, `EXAMPLE.TEST\fragile`,
+	"fragile@example.test", "FRAGILE@EXAMPLE.TEST", "Fragile@Example.Test", "fragile@EXAMPLE", "fragile@example", "FraGile", "fragilE",
+	`EXAMPLE\FRAGILE`, `eXAMPLE\fragile`, "fragile@eXample.test", "FRAGILE@example",
+}
+
 // TestThrottleKeepsAccountsUnlocked: threats F-10 and F-11. 200 wrong passwords at once,
 // in many spellings, by Basic and NTLM, from many addresses, leave an account unlocked
 // whose third one locks it, and its owner gets in where he did before.
@@ -108,15 +115,10 @@ func TestThrottleKeepsAccountsUnlocked(t *testing.T) {
 	if status, _ := askFrom(t, owner, s.HTTP+"/", "fragile", right); status != 200 {
 		t.Fatalf("its owner: got %d, reason %s", status, s.reason(t))
 	}
-	spellings := []string{
-		"fragile", "FRAGILE", "Fragile", "fRAGILE", `EXAMPLE\fragile`, `example\FRAGILE`, `Example\Fragile`, `example.test\fragile`, `EXAMPLE.TEST\fragile`,
-		"fragile@example.test", "FRAGILE@EXAMPLE.TEST", "Fragile@Example.Test", "fragile@EXAMPLE", "fragile@example", "FraGile", "fragilE",
-		`EXAMPLE\FRAGILE`, `eXAMPLE\fragile`, "fragile@eXample.test", "FRAGILE@example",
-	}
 	var statuses [600]atomic.Int64
 	var all sync.WaitGroup
 	for i := range 200 {
-		address, name := fmt.Sprintf("127.0.1.%d", i%40+1), spellings[i%len(spellings)]
+		address, name := fmt.Sprintf("127.0.1.%d", i%40+1), spellingsOfFragile[i%len(spellingsOfFragile)]
 		all.Go(func() {
 			if i%4 == 0 {
 				parts := identity.ParseName(name)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/modeltest"
 )
 
 // modelled is a session as it should be.
@@ -24,19 +26,16 @@ type modelled struct {
 // session, as long as that lasts, and never another.
 func TestModel(t *testing.T) {
 	limits := Limits{TTL: time.Hour, Idle: 10 * time.Minute}
-	ran := make(map[string]int) // actions of the model
-	rapid.Check(t, func(t *rapid.T) {
+	modeltest.Check(t, func(t *rapid.T) modeltest.Actions {
 		one, two, _, clock := books(limits)
 		var all []*modelled
 		book := func(t *rapid.T) *Book {
 			return map[bool]*Book{false: one, true: two}[rapid.Bool().Draw(t, "other node")]
 		}
 		pick := func(t *rapid.T) *modelled {
-			if len(all) == 0 {
-				t.Skip("no session yet")
-			}
 			return rapid.SampledFrom(all).Draw(t, "session")
 		}
+		opened := func() bool { return len(all) > 0 }
 		lives := func(m *modelled) bool {
 			now := clock.now()
 			return !m.ended && now.Before(m.opened.Add(limits.TTL)) && now.Before(m.used.Add(limits.Idle))
@@ -47,8 +46,8 @@ func TestModel(t *testing.T) {
 			}
 			return err == nil
 		}
-		actions := map[string]func(*rapid.T){
-			"open": func(t *rapid.T) {
+		return modeltest.Actions{
+			"open": {Do: func(t *rapid.T) {
 				m := &modelled{
 					form:    rapid.SampledFrom([]Form{Cookie, Key}).Draw(t, "form"),
 					account: rapid.SampledFrom([]string{"alice", "bob"}).Draw(t, "account"),
@@ -61,8 +60,8 @@ func TestModel(t *testing.T) {
 					t.Fatal(err)
 				}
 				all = append(all, m)
-			},
-			"use": func(t *rapid.T) {
+			}},
+			"use": {Ready: opened, Do: func(t *rapid.T) {
 				m := pick(t)
 				r, err := book(t).Use(t.Context(), m.token, m.form, m.host)
 				if !check(t, m, err) {
@@ -75,8 +74,8 @@ func TestModel(t *testing.T) {
 				if late := clock.now().Sub(r.Used); late < 0 || late >= limits.Idle/20 {
 					t.Fatalf("got a use that is %v off", late)
 				}
-			},
-			"misuse": func(t *rapid.T) {
+			}},
+			"misuse": {Ready: opened, Do: func(t *rapid.T) {
 				m := pick(t)
 				form, host := m.form, m.host
 				if rapid.Bool().Draw(t, "other form") {
@@ -87,8 +86,8 @@ func TestModel(t *testing.T) {
 				if _, err := book(t).Use(t.Context(), m.token, form, host); !errors.Is(err, ErrNone) {
 					t.Fatalf("got %v", err)
 				}
-			},
-			"rotate": func(t *rapid.T) {
+			}},
+			"rotate": {Ready: opened, Do: func(t *rapid.T) {
 				m := pick(t)
 				token, _, err := book(t).Rotate(t.Context(), m.token.ID(), func(r *Record) { r.Factor = clock.now() })
 				if !check(t, m, err) {
@@ -99,16 +98,16 @@ func TestModel(t *testing.T) {
 				next.token, next.used, next.factor = token, clock.now(), true
 				m.ended = true
 				all = append(all, &next)
-			},
-			"end": func(t *rapid.T) {
+			}},
+			"end": {Ready: opened, Do: func(t *rapid.T) {
 				m := pick(t)
 				_, err := book(t).End(t.Context(), m.token.ID())
 				if err != nil && lives(m) {
 					t.Fatal(err)
 				}
 				m.ended = true
-			},
-			"end all of an account": func(t *rapid.T) {
+			}},
+			"end all of an account": {Do: func(t *rapid.T) {
 				account := rapid.SampledFrom([]string{"alice", "bob"}).Draw(t, "account")
 				if _, err := book(t).EndOf(t.Context(), "D", account); err != nil {
 					t.Fatal(err)
@@ -116,11 +115,11 @@ func TestModel(t *testing.T) {
 				for _, m := range all {
 					m.ended = m.ended || m.account == account
 				}
-			},
-			"time passes": func(t *rapid.T) {
+			}},
+			"time passes": {Do: func(t *rapid.T) {
 				clock.pass(time.Duration(rapid.IntRange(1, 12*60).Draw(t, "seconds")) * time.Second)
-			},
-			"": func(t *rapid.T) {
+			}},
+			"": {Do: func(t *rapid.T) {
 				shown := map[string]bool{}
 				if err := one.Each(t.Context(), func(id ID, _ *Record) bool { shown[fmt.Sprint(id)] = true; return true }); err != nil {
 					t.Fatal(err)
@@ -130,17 +129,7 @@ func TestModel(t *testing.T) {
 						t.Fatalf("got listed %v, want %v", !lives(m), lives(m))
 					}
 				}
-			},
+			}},
 		}
-		for name, act := range actions {
-			actions[name] = func(t *rapid.T) { act(t); ran[name]++ } // a skip does not return
-			ran[name] += 0
-		}
-		t.Repeat(actions)
 	})
-	for name, n := range ran {
-		if n == 0 {
-			t.Errorf("the model has never come to %q", name)
-		}
-	}
 }

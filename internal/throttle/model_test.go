@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/caddy-ntlm/caddy-ntlm/internal/modeltest"
 )
 
 // controller counts as a domain controller does: wrong passwords within the
@@ -46,8 +48,7 @@ func unjudged(running []*underWay) (n int) {
 // account at a controller; nobody waits while nothing is under way; and an attempt that is
 // refused has a wait.
 func TestModel(t *testing.T) {
-	ran := make(map[string]int) // actions of the model
-	rapid.Check(t, func(t *rapid.T) {
+	modeltest.Check(t, func(t *rapid.T) modeltest.Actions {
 		lockout := rapid.IntRange(2, 6).Draw(t, "lockout")
 		observation := time.Duration(rapid.IntRange(1, 40).Draw(t, "observation")) * time.Minute
 		limits := Limits{
@@ -58,8 +59,8 @@ func TestModel(t *testing.T) {
 		nodes := []*Throttle{first, New(limits, first.store, NewProcess(1000, c.read), nil)}
 		dc := new(controller)
 		var running []*underWay
-		actions := map[string]func(*rapid.T){
-			"enter": func(t *rapid.T) {
+		return modeltest.Actions{
+			"enter": {Do: func(t *rapid.T) {
 				try := Try{Account: "alice", Lockout: lockout, Observation: observation}
 				try.Address = netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(1, 3).Draw(t, "address"))})
 				if n := rapid.IntRange(0, 3).Draw(t, "password"); n > 0 {
@@ -77,15 +78,11 @@ func TestModel(t *testing.T) {
 				if got := dc.count(c.read(), observation) + unjudged(running); got > lockout-1 {
 					t.Fatalf("%d at the controller or on the way, which locks at %d", got, lockout)
 				}
-			},
-			"judge": func(t *rapid.T) { // what comes of it is told later, perhaps behind others
-				if len(running) == 0 {
-					t.Skip()
-				}
-				u := running[rapid.IntRange(0, len(running)-1).Draw(t, "which")]
-				if u.end != nil {
-					t.Skip()
-				}
+			}},
+			// What comes of it is told later, perhaps behind others.
+			"judge": {Ready: func() bool { return unjudged(running) > 0 }, Do: func(t *rapid.T) {
+				open := slices.DeleteFunc(slices.Clone(running), func(u *underWay) bool { return u.end != nil })
+				u := open[rapid.IntRange(0, len(open)-1).Draw(t, "which")]
 				switch rapid.IntRange(0, 5).Draw(t, "outcome") {
 				case 0:
 					dc.wrong = nil
@@ -99,20 +96,17 @@ func TestModel(t *testing.T) {
 					dc.wrong = append(dc.wrong, c.read())
 					u.end = u.Wrong
 				}
-			},
-			"end": func(t *rapid.T) {
+			}},
+			"end": {Ready: func() bool { return unjudged(running) < len(running) }, Do: func(t *rapid.T) {
 				i := slices.IndexFunc(running, func(u *underWay) bool { return u.end != nil })
-				if i < 0 {
-					t.Skip()
-				}
 				u := running[i]
 				if last := len(running) - 1; running[last].end != nil && rapid.Bool().Draw(t, "the last") {
 					i, u = last, running[last]
 				}
 				running = slices.Delete(running, i, i+1)
 				u.end()
-			},
-			"pass": func(t *rapid.T) {
+			}},
+			"pass": {Do: func(t *rapid.T) {
 				seconds := rapid.IntRange(1, 900).Draw(t, "seconds")
 				running = slices.DeleteFunc(running, func(u *underWay) bool {
 					told := u.end != nil && (seconds > 1 || c.read().Sub(u.since) > 10*time.Second) // a moment after it was judged
@@ -124,17 +118,7 @@ func TestModel(t *testing.T) {
 				c.pass(time.Duration(seconds) * time.Second)
 				// Nobody asks a controller for so long: a node has died.
 				running = slices.DeleteFunc(running, func(u *underWay) bool { return c.read().Sub(u.since) >= placeLife })
-			},
+			}},
 		}
-		for name, act := range actions {
-			actions[name] = func(t *rapid.T) { act(t); ran[name]++ } // a skip does not return
-			ran[name] += 0
-		}
-		t.Repeat(actions)
 	})
-	for name, n := range ran {
-		if n == 0 {
-			t.Errorf("the model has never come to %q", name)
-		}
-	}
 }
